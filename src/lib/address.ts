@@ -1,4 +1,4 @@
-// flexim://HOST:PORT?relay=HEXKEY&transport=NAME#HEXKEY — docs/protocols/flexim.md §9. Key texts are
+// flexim://HOST:PORT?relay=HEXKEY&transport=NAME#HEXKEY — docs/protocols/flexim.md §10. Key texts are
 // 64 hex digits of any case; one lower-case form is kept.
 
 import { FleximError } from './errors.ts';
@@ -41,8 +41,9 @@ export function parseAddress(text: string): Address {
 
   const query = new Map<string, string>();
   for (const pair of parts.query ? parts.query.split('&') : []) {
-    const [name = '', value = ''] = pair.split('=', 2);
+    const [, name = '', value = ''] = /^([^=]*)=?(.*)$/s.exec(pair) ?? [];
     if (!['relay', 'transport', 'invite'].includes(name)) throw bad('it has an unknown option');
+    if (value === '') throw bad(`${name}= has no value`);
     if (query.has(name)) throw bad(`${name}= stands there twice`);
     query.set(name, value);
   }
@@ -82,4 +83,18 @@ export function isLoopback(host: string): boolean {
 
 function raise(error: Error): never {
   throw error;
+}
+
+/** Hosts that one person can take at will count as one: an IPv6 /64, an IPv4 address. */
+export function hostGroup(remote: string): string {
+  const host = remote.replace(/%.*$/, '');
+  const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(host);
+  if (mapped) return mapped[1] as string;
+  if (!host.includes(':')) return host;
+  const [head = '', tail] = host.split('::', 2);
+  const front = head.split(':').filter(Boolean);
+  const back = tail?.split(':').filter(Boolean) ?? [];
+  const zeros = tail === undefined ? 0 : 8 - front.length - back.length;
+  const groups = [...front, ...new Array<string>(Math.max(0, zeros)).fill('0'), ...back];
+  return `${groups.slice(0, 4).join(':')}::/64`;
 }

@@ -1,7 +1,8 @@
 // A queue that is filled by callbacks and emptied by `for await`: one consumer, ends once.
 
 export class AsyncQueue<T> implements AsyncIterableIterator<T> {
-  readonly #items: T[] = [];
+  #items: (T | undefined)[] = []; // queued are those from #head on: Array.shift is slow when many are
+  #head = 0;
   #waiting: PromiseWithResolvers<IteratorResult<T>> | null = null;
   #end: { error: Error | null } | null = null;
   readonly #taken: ((left: number) => void) | null;
@@ -12,7 +13,7 @@ export class AsyncQueue<T> implements AsyncIterableIterator<T> {
   }
 
   get length(): number {
-    return this.#items.length;
+    return this.#items.length - this.#head;
   }
 
   push(item: T): void {
@@ -35,9 +36,14 @@ export class AsyncQueue<T> implements AsyncIterableIterator<T> {
   }
 
   next(): Promise<IteratorResult<T>> {
-    if (this.#items.length > 0) {
-      const value = this.#items.shift() as T;
-      this.#taken?.(this.#items.length);
+    if (this.length > 0) {
+      const value = this.#items[this.#head] as T;
+      this.#items[this.#head++] = undefined;
+      if (this.#head * 2 > this.#items.length) {
+        this.#items = this.#items.slice(this.#head);
+        this.#head = 0;
+      }
+      this.#taken?.(this.length);
       return Promise.resolve({ value, done: false });
     }
     if (this.#end) {
@@ -51,7 +57,8 @@ export class AsyncQueue<T> implements AsyncIterableIterator<T> {
 
   return(): Promise<IteratorResult<T>> {
     this.end();
-    this.#items.length = 0;
+    this.#items = [];
+    this.#head = 0;
     return Promise.resolve({ value: undefined, done: true });
   }
 

@@ -11,3 +11,8 @@ export function printable(text: string, max = 200): string {
   const characters = [...clean];
   return characters.length <= max ? clean : `${characters.slice(0, max - 1).join('')}…`;
 }
+
+/** The text with lone surrogates replaced, as every encoder wants it. */
+export function wellFormed(text: string): string {
+  return text.replace(/\p{Cs}/gu, '\ufffd');
+}

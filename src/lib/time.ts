@@ -46,7 +46,8 @@ export class Deadlines<T> {
     const now = this.#clock.now();
     for (const [item, due] of this.#due) {
       if (due > now) {
-        this.#timer ??= setTimeout(this.#fire, due - now);
+        if (this.#timer) clearTimeout(this.#timer); // one that expire() started is too late for this
+        this.#timer = setTimeout(this.#fire, due - now);
         return;
       }
       this.#due.delete(item);

@@ -1,0 +1,208 @@
+// The only door to libsodium. Every argument is checked to be a Uint8Array of the right length,
+// because the library takes strings where keys belong, and an empty key as "no key". Importing this
+// module runs the self test: the shipped types declare functions that do not exist at run time.
+
+import sodium from 'libsodium-wrappers';
+import { FleximError } from '../lib/errors.ts';
+
+await sodium.ready;
+
+export const KEY_BYTES = 32;
+export const SEED_BYTES = 32;
+export const SIGNING_KEY_BYTES = 64;
+export const SEAL_OVERHEAD = 48;
+export const AEAD_KEY_BYTES = 32;
+export const AEAD_NONCE_BYTES = 24;
+export const AEAD_OVERHEAD = 16;
+export const HASH_BYTES = 64;
+export const KEM_PUBLIC_BYTES = 1216;
+export const KEM_CIPHERTEXT_BYTES = 1120;
+const KEM_ENC_SEED_BYTES = 64;
+
+export interface KeyPair {
+  readonly publicKey: Uint8Array;
+  readonly privateKey: Uint8Array;
+}
+
+/** Random bytes from the operating system. */
+export function randomBytes(length: number): Uint8Array {
+  return sodium.randombytes_buf(length);
+}
+
+/** Overwrites what is no longer needed. JavaScript may keep copies elsewhere: THREATS.md. */
+export function wipe(...secrets: readonly Uint8Array[]): void {
+  for (const secret of secrets) sodium.memzero(secret);
+}
+
+/** Compares in constant time; different lengths are different. */
+export function equal(a: Uint8Array, b: Uint8Array): boolean {
+  return isBytes(a) && isBytes(b) && a.length === b.length && sodium.memcmp(a, b);
+}
+
+/** BLAKE2b; `key` null for unkeyed, else 16 to 64 bytes. */
+export function hash(length: number, message: Uint8Array, key: Uint8Array | null): Uint8Array {
+  bytes('message', message);
+  if (key !== null && (!isBytes(key) || key.length < 16 || key.length > 64))
+    throw misuse('hash key', 'null or 16 to 64 bytes');
+  return sodium.crypto_generichash(length, message, key);
+}
+
+/** Ed25519 key pair of a seed; the private key is 64 bytes. */
+export function signingPair(seed: Uint8Array): KeyPair {
+  return sodium.crypto_sign_seed_keypair(bytes('seed', seed, SEED_BYTES));
+}
+
+/** X25519 public key of an Ed25519 public key; null for one that is no good point. */
+export function exchangePublic(signingPublic: Uint8Array): Uint8Array | null {
+  bytes('Ed25519 public key', signingPublic, KEY_BYTES);
+  return attempt(() => sodium.crypto_sign_ed25519_pk_to_curve25519(signingPublic));
+}
+
+export function exchangePrivate(signingPrivate: Uint8Array): Uint8Array {
+  bytes('Ed25519 private key', signingPrivate, SIGNING_KEY_BYTES);
+  return sodium.crypto_sign_ed25519_sk_to_curve25519(signingPrivate);
+}
+
+/** Anonymous sealed box; null when the recipient's key is weak (low order). */
+export function seal(message: Uint8Array, recipient: Uint8Array): Uint8Array | null {
+  bytes('message', message);
+  bytes('recipient', recipient, KEY_BYTES);
+  return attempt(() => sodium.crypto_box_seal(message, recipient));
+}
+
+/** What is in a sealed box, or null when it is not for this key or not whole. */
+export function openSealed(box: Uint8Array, keys: KeyPair): Uint8Array | null {
+  bytes('box', box);
+  bytes('public key', keys.publicKey, KEY_BYTES);
+  bytes('private key', keys.privateKey, KEY_BYTES);
+  if (box.length < SEAL_OVERHEAD) return null;
+  return attempt(() => sodium.crypto_box_seal_open(box, keys.publicKey, keys.privateKey));
+}
+
+export interface Aead {
+  readonly key: Uint8Array;
+  readonly nonce: Uint8Array;
+  readonly ad: Uint8Array;
+}
+
+/** XChaCha20-Poly1305 (IETF). */
+export function aeadSeal({ key, nonce, ad }: Aead, message: Uint8Array): Uint8Array {
+  checkAead(key, nonce, ad);
+  bytes('message', message);
+  return sodium.crypto_aead_xchacha20poly1305_ietf_encrypt(message, ad, null, nonce, key);
+}
+
+/** The message, or null: wrong key, nonce or data, or changed bytes. */
+export function aeadOpen({ key, nonce, ad }: Aead, box: Uint8Array): Uint8Array | null {
+  checkAead(key, nonce, ad);
+  bytes('box', box);
+  if (box.length < AEAD_OVERHEAD) return null;
+  return attempt(() =>
+    sodium.crypto_aead_xchacha20poly1305_ietf_decrypt(null, box, ad, nonce, key),
+  );
+}
+
+/** X-Wing (X25519 and ML-KEM-768) key pair of a 32-byte seed, which is the private key. */
+export function kemPair(seed: Uint8Array): KeyPair {
+  return sodium.crypto_kem_xwing_seed_keypair(bytes('seed', seed, SEED_BYTES));
+}
+
+export interface Encapsulation {
+  readonly ciphertext: Uint8Array;
+  readonly sharedSecret: Uint8Array;
+}
+
+/** Encapsulates with the given 64 random bytes; null for a bad key. */
+export function kemEncapsulate(publicKey: Uint8Array, seed: Uint8Array): Encapsulation | null {
+  bytes('KEM public key', publicKey, KEM_PUBLIC_BYTES);
+  bytes('KEM seed', seed, KEM_ENC_SEED_BYTES);
+  return attempt(() => sodium.crypto_kem_xwing_enc_deterministic(publicKey, seed));
+}
+
+/** The shared secret; null when the ciphertext has a low-order part. */
+export function kemDecapsulate(ciphertext: Uint8Array, seed: Uint8Array): Uint8Array | null {
+  bytes('KEM ciphertext', ciphertext, KEM_CIPHERTEXT_BYTES);
+  bytes('seed', seed, SEED_BYTES);
+  return attempt(() => sodium.crypto_kem_xwing_dec(ciphertext, seed));
+}
+
+function checkAead(key: Uint8Array, nonce: Uint8Array, ad: Uint8Array): void {
+  bytes('key', key, AEAD_KEY_BYTES);
+  bytes('nonce', nonce, AEAD_NONCE_BYTES);
+  bytes('additional data', ad);
+}
+
+/** libsodium-wrappers throws for "no" and for misuse alike; misuse is excluded by the checks above. */
+function attempt<T>(call: () => T): T | null {
+  try {
+    return call();
+  } catch {
+    return null;
+  }
+}
+
+function isBytes(value: unknown): value is Uint8Array {
+  return value instanceof Uint8Array;
+}
+
+function bytes(what: string, value: Uint8Array, length?: number): Uint8Array {
+  if (!isBytes(value)) throw misuse(what, 'a Uint8Array');
+  if (length !== undefined && value.length !== length) throw misuse(what, `${length} bytes`);
+  return value;
+}
+
+/** A mistake in the calling code, so no FleximError. It never shows the value. */
+function misuse(what: string, wanted: string): TypeError {
+  return new TypeError(`${what} must be ${wanted}`);
+}
+
+const USED = [
+  'crypto_aead_xchacha20poly1305_ietf_decrypt',
+  'crypto_aead_xchacha20poly1305_ietf_encrypt',
+  'crypto_box_seal',
+  'crypto_box_seal_open',
+  'crypto_generichash',
+  'crypto_kem_xwing_dec',
+  'crypto_kem_xwing_enc_deterministic',
+  'crypto_kem_xwing_seed_keypair',
+  'crypto_sign_ed25519_pk_to_curve25519',
+  'crypto_sign_ed25519_sk_to_curve25519',
+  'crypto_sign_seed_keypair',
+  'memcmp',
+  'memzero',
+  'randombytes_buf',
+] as const satisfies readonly (keyof typeof sodium)[];
+
+// X-Wing draft, first vector; BLAKE2b known-answer file, empty message under the key 00 01 … 3f.
+const XWING_SEED = '7f9c2ba4e88f827d616045507605853ed73b8093f6efbc88eb1a6eacfa66ef26';
+const XWING_ENC_SEED =
+  '3cb1eea988004b93103cfb0aeefd2a686e01fa4a58e8a3639ca8a1e3f9ae57e2' +
+  '35b8cc873c23dc62b8d260169afa2f75ab916a58d974918835d25e6a435085b2';
+const XWING_SECRET = 'd2df0522128f09dd8e2c92b1e905c793d8f57a54c3da25861f10bf4ca613e384';
+const BLAKE2B_KEYED =
+  '10ebb67700b1868efb4417987acf4690ae9d972fb7a590c2f02871799aaa4786' +
+  'b5e996e8f0f4eb981fc214b005f42d2ff4233499391653df7aefcbc13fc51568';
+
+/** Throws `crypto-unavailable` unless every used function exists and the known answers come out. */
+export function selfTest(library: Readonly<Record<string, unknown>> = { ...sodium }): void {
+  const missing = USED.filter((name) => typeof library[name] !== 'function');
+  if (missing.length > 0) throw unavailable(`it lacks ${missing.join(', ')}`);
+  const hex = (text: string) => Uint8Array.from(Buffer.from(text, 'hex'));
+  const pair = kemPair(hex(XWING_SEED));
+  const sent = kemEncapsulate(pair.publicKey, hex(XWING_ENC_SEED));
+  const got = sent && kemDecapsulate(sent.ciphertext, pair.privateKey);
+  if (!sent || !got || !equal(got, hex(XWING_SECRET)) || !equal(sent.sharedSecret, got))
+    throw unavailable('X-Wing gives a wrong answer');
+  const key = Uint8Array.from({ length: 64 }, (_, i) => i);
+  if (!equal(hash(HASH_BYTES, new Uint8Array(0), key), hex(BLAKE2B_KEYED)))
+    throw unavailable('keyed BLAKE2b gives a wrong answer');
+}
+
+function unavailable(why: string): FleximError {
+  return new FleximError(
+    'crypto-unavailable',
+    `libsodium is not usable: ${why}. Run npm ci again.`,
+  );
+}
+
+selfTest();

@@ -1,0 +1,26 @@
+// A channel carries bytes both ways in order: TCP here, CommStream and TLS behind the same interface.
+
+export interface ChannelHandler {
+  /** The memory belongs to the handler until it returns; it copies what it keeps. */
+  data(chunk: Buffer): void;
+  /** Once, after the last data; `error` when the channel did not end cleanly. */
+  closed(error: Error | null): void;
+}
+
+export interface Channel {
+  /** The other side's host, for limits and the debug log. */
+  readonly remote: string;
+  /** 32 bytes that both ends of this very channel share: zero on bare TCP. */
+  readonly binding: Uint8Array;
+  /** The server's key, where the channel itself has proven it. */
+  readonly serverKey: Uint8Array | null;
+  open(handler: ChannelHandler): void;
+  /** `written` is called when the bytes were handed over, or the channel has closed. */
+  write(bytes: Uint8Array, written: () => void): void;
+  pause(): void;
+  resume(): void;
+  /** Sends what was written, then the end. */
+  end(): void;
+  /** Cuts at once; the other side is told by a reset, where the transport has one. */
+  reset(): void;
+}

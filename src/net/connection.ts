@@ -1,0 +1,181 @@
+// A channel that speaks in frames: cutting, output gathered and written once per turn of the event
+// loop, backpressure by not reading, and an account of every byte that waits to be written.
+
+import { type Delimiter, FrameReader } from '../wire/frames.ts';
+import type { Channel } from './channel.ts';
+
+export interface ConnectionHandler {
+  /** The memory is the connection's again on return. What it throws is passed to `failed`. */
+  frame(bytes: Buffer, start: number, end: number): void;
+  failed(error: Error): void;
+  /** Once; nothing is called after it. */
+  closed(error: Error | null): void;
+}
+
+export interface ConnectionOptions {
+  readonly delimiter: Delimiter;
+  /** Unread answers beyond this many bytes stop reading until they are written (TCP pushes back). */
+  readonly replyBytes: number;
+  /** Hears every change of the number of waiting bytes. */
+  readonly account?: (change: number) => void;
+}
+
+const FIRST_BLOCK = 512;
+const EMPTY = Buffer.alloc(0);
+
+let dirty: Connection[] = [];
+
+function flushAll(): void {
+  const turn = dirty;
+  dirty = [];
+  for (const connection of turn) connection.flush();
+}
+
+export class Connection {
+  readonly channel: Channel;
+  readonly #handler: ConnectionHandler;
+  readonly #options: ConnectionOptions;
+  readonly #reader: FrameReader;
+  #block = EMPTY; // output gathered since the last write: #block[0..#filled)
+  #filled = 0;
+  #writing = 0; // bytes handed to the channel, not yet written
+  #written = 0; // bytes written in all
+  #replies = 0; // bytes of answers since reading was last stopped for them, or nothing waited
+  #readAgainAt = -1; // reading is stopped until so many bytes are written; -1: it is not
+  #scheduled = false;
+  #holds = 0;
+  #ending = false;
+  #ended = false;
+  #over = false;
+
+  constructor(channel: Channel, handler: ConnectionHandler, options: ConnectionOptions) {
+    this.channel = channel;
+    this.#handler = handler;
+    this.#options = options;
+    this.#reader = new FrameReader(options.delimiter, (bytes, start, end) =>
+      handler.frame(bytes, start, end),
+    );
+    channel.open(this);
+  }
+
+  /** Bytes that wait to be written. */
+  get waiting(): number {
+    return this.#filled + this.#writing;
+  }
+
+  /** How frames are cut from the next one on. */
+  cutBy(delimiter: Delimiter): void {
+    this.#reader.delimiter = delimiter;
+  }
+
+  /** Queues a copy of bytes[start..end); they are written at the end of this turn. */
+  send(bytes: Buffer, start = 0, end = bytes.length): void {
+    if (this.#over || this.#ending) return;
+    const length = end - start;
+    if (this.#block.length < this.#filled + length) this.#grow(this.#filled + length);
+    bytes.copy(this.#block, this.#filled, start, end);
+    this.#filled += length;
+    this.#options.account?.(length);
+    if (this.#scheduled) return;
+    this.#scheduled = true;
+    if (dirty.push(this) === 1) setImmediate(flushAll);
+  }
+
+  /** Like `send`, for an answer to the other side: who does not read his answers is not read from. */
+  reply(bytes: Buffer): void {
+    this.send(bytes);
+    this.#replies += bytes.length;
+    if (this.#replies <= this.#options.replyBytes || this.#readAgainAt >= 0) return;
+    this.#readAgainAt = this.#written + this.waiting;
+    this.hold();
+  }
+
+  /** Writes what was gathered, unless a write is under way: then that write's end does it. */
+  flush(): void {
+    this.#scheduled = false;
+    if (this.#over) return;
+    if (this.#filled > 0 && this.#writing === 0) {
+      this.#writing = this.#filled;
+      const bytes = this.#block.subarray(0, this.#filled);
+      this.#block = EMPTY;
+      this.#filled = 0;
+      this.channel.write(bytes, this.#wrote);
+    }
+    if (this.#ending && this.#filled === 0 && !this.#ended) {
+      this.#ended = true;
+      this.channel.end();
+    }
+  }
+
+  readonly #wrote = (): void => {
+    if (this.#over) return;
+    this.#written += this.#writing;
+    this.#options.account?.(-this.#writing);
+    this.#writing = 0;
+    this.flush();
+    if (this.waiting === 0) this.#replies = 0;
+    if (this.#readAgainAt < 0 || this.#written < this.#readAgainAt) return;
+    this.#readAgainAt = -1;
+    this.#replies = 0;
+    this.release();
+  };
+
+  /** Stops reading and cutting until as many `release` calls; frames already cut stay delivered. */
+  hold(): void {
+    if (this.#holds++ > 0 || this.#over) return;
+    this.#reader.stop();
+    this.channel.pause();
+  }
+
+  release(): void {
+    if (--this.#holds > 0 || this.#over) return;
+    this.#guard(() => this.#reader.resume());
+    if (this.#holds === 0 && !this.#over) this.channel.resume();
+  }
+
+  /** Writes what is queued, then the end; frames that still come are ignored. */
+  end(): void {
+    if (this.#ending || this.#over) return;
+    this.#ending = true;
+    if (!this.#scheduled) this.flush();
+  }
+
+  /** Cuts at once; what is queued is lost. */
+  reset(): void {
+    if (this.#over) return;
+    this.channel.reset();
+  }
+
+  // ---- ChannelHandler ----
+
+  data(chunk: Buffer): void {
+    if (this.#over || this.#ending) return;
+    this.#guard(() => this.#reader.push(chunk));
+  }
+
+  closed(error: Error | null): void {
+    if (this.#over) return;
+    this.#over = true;
+    this.#options.account?.(-this.waiting);
+    this.#block = EMPTY;
+    this.#filled = 0;
+    this.#writing = 0;
+    this.#handler.closed(error);
+  }
+
+  #guard(work: () => void): void {
+    try {
+      work();
+    } catch (error) {
+      this.#handler.failed(error instanceof Error ? error : new Error(String(error)));
+    }
+  }
+
+  #grow(atLeast: number): void {
+    let size = Math.max(FIRST_BLOCK, this.#block.length * 2);
+    while (size < atLeast) size *= 2;
+    const grown = Buffer.allocUnsafeSlow(size);
+    this.#block.copy(grown, 0, 0, this.#filled);
+    this.#block = grown;
+  }
+}

@@ -1,0 +1,160 @@
+// Bare TCP as a Channel.
+
+import { createConnection, createServer, type Server, type Socket } from 'node:net';
+import { FleximError, systemCode } from '../lib/errors.ts';
+import type { Channel, ChannelHandler } from './channel.ts';
+
+const NO_BINDING = new Uint8Array(32);
+const KEEPALIVE_MS = 60_000;
+const LINGER_MS = 5_000;
+
+class TcpChannel implements Channel {
+  readonly binding = NO_BINDING;
+  readonly serverKey = null;
+  readonly #socket: Socket;
+
+  constructor(socket: Socket) {
+    this.#socket = socket;
+    socket.setNoDelay(true);
+    socket.setKeepAlive(true, KEEPALIVE_MS);
+  }
+
+  get remote(): string {
+    return this.#socket.remoteAddress ?? '';
+  }
+
+  open(handler: ChannelHandler): void {
+    let failure: Error | null = null;
+    this.#socket.on('data', (chunk) => handler.data(chunk));
+    this.#socket.on('error', (error) => {
+      failure = error;
+    });
+    this.#socket.on('close', () => handler.closed(failure));
+  }
+
+  write(bytes: Uint8Array, written: () => void): void {
+    this.#socket.write(bytes, written);
+  }
+
+  pause(): void {
+    this.#socket.pause();
+  }
+
+  resume(): void {
+    this.#socket.resume();
+  }
+
+  end(): void {
+    if (this.#socket.destroyed) return;
+    this.#socket.end();
+    this.#socket.resume(); // what still comes is discarded by the handler, the end must be seen
+    // A peer that takes nothing must not hold the connection for ever.
+    const cut = setTimeout(() => this.#socket.destroy(), LINGER_MS);
+    this.#socket.once('close', () => clearTimeout(cut));
+  }
+
+  reset(): void {
+    this.#socket.resetAndDestroy();
+  }
+}
+
+export interface TcpAddress {
+  readonly host: string;
+  readonly port: number;
+}
+
+export interface Listener {
+  readonly address: TcpAddress;
+  /** Accepts no more; open channels go on. */
+  close(): Promise<void>;
+}
+
+/** Listens, or throws `port-in-use` or `port-refused`. */
+export function listenTcp(at: TcpAddress, accept: (channel: Channel) => void): Promise<Listener> {
+  const server = createServer({ allowHalfOpen: false, noDelay: true }, (socket) =>
+    accept(new TcpChannel(socket)),
+  );
+  return new Promise((resolve, reject) => {
+    server.once('error', (error) => reject(listenError(error, at)));
+    server.listen({ host: at.host, port: at.port, backlog: 4_096 }, () => {
+      server.removeAllListeners('error');
+      server.on('error', () => {}); // a failed accept (out of descriptors) concerns one visitor
+      resolve(listener(server, at));
+    });
+  });
+}
+
+function listener(server: Server, at: TcpAddress): Listener {
+  const bound = server.address();
+  const port = typeof bound === 'object' && bound ? bound.port : at.port;
+  return {
+    address: { host: at.host, port },
+    close: () =>
+      new Promise((resolve) => {
+        server.close(() => resolve());
+      }),
+  };
+}
+
+function listenError(error: Error, { host, port }: TcpAddress): FleximError {
+  const code = systemCode(error);
+  if (code === 'EADDRINUSE')
+    return new FleximError(
+      'port-in-use',
+      `port ${port} on ${host} is in use by another program; choose another with --port`,
+      error,
+    );
+  const why =
+    code === 'EACCES'
+      ? 'ports below 1024 need rights this user does not have'
+      : code === 'EADDRNOTAVAIL'
+        ? 'this machine has no such address'
+        : code === 'ENOTFOUND' || code === 'EAI_AGAIN'
+          ? 'this host name is not known'
+          : error.message;
+  return new FleximError('port-refused', `cannot listen on ${host} port ${port}: ${why}`, error);
+}
+
+/** Connects, or throws `relay-unreachable`. */
+export function dialTcp(to: TcpAddress, timeoutMs: number): Promise<Channel> {
+  return new Promise((resolve, reject) => {
+    const socket = createConnection({ host: to.host, port: to.port, autoSelectFamily: true });
+    const fail = (why: string, cause?: Error) => {
+      clearTimeout(timer);
+      socket.destroy();
+      reject(
+        new FleximError(
+          'relay-unreachable',
+          `cannot reach the relay at ${to.host} port ${to.port}: ${why}. Is it running, and is the address right?`,
+          cause,
+        ),
+      );
+    };
+    const timer = setTimeout(() => fail(`no answer in ${timeoutMs / 1000} s`), timeoutMs);
+    const failed = (error: Error) => fail(dialReason(error), error);
+    socket.once('error', failed);
+    socket.once('connect', () => {
+      clearTimeout(timer);
+      socket.off('error', failed);
+      resolve(new TcpChannel(socket));
+    });
+  });
+}
+
+function dialReason(error: Error): string {
+  switch (systemCode(error)) {
+    case 'ECONNREFUSED':
+      return 'nothing listens there';
+    case 'ENOTFOUND':
+      return 'this host name is not known';
+    case 'EAI_AGAIN':
+      return 'the name service does not answer';
+    case 'EHOSTUNREACH':
+    case 'ENETUNREACH':
+      return 'there is no way to that network';
+    case 'ETIMEDOUT':
+      return 'no answer';
+    default:
+      return error.message || 'the connection failed';
+  }
+}

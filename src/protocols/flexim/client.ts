@@ -1,0 +1,277 @@
+// Dialling Flexim: a Link that lives on over many sessions, with growing pauses in between.
+
+import { FleximError, isFleximError } from '../../lib/errors.ts';
+import { type Log, silent } from '../../lib/log.ts';
+import { AsyncQueue, withResolvers } from '../../lib/queue.ts';
+import { printable } from '../../lib/text.ts';
+import { dialTcp } from '../../net/tcp.ts';
+import type {
+  Delivery,
+  DialOptions,
+  Directory,
+  Link,
+  LinkEvent,
+  Person,
+  RelayInfo,
+} from '../protocol.ts';
+import { ANSWER_MS, type Answer, login, person, type Session } from './session.ts';
+import { STATUS } from './status.ts';
+import type { Status } from './wire.ts';
+
+const RECONNECT = { minMs: 500, maxMs: 60_000 };
+const STEADY_MS = 30_000; // a session that lasted so long makes the next pause short again
+const DELIVERIES_HIGH = 1_024; // deliveries not yet taken, beyond which the relay is not read from
+const NO_RETRY = ['relay-auth-mismatch', 'relay-key-changed', 'replaced', 'closed'] as const;
+
+/** Connects and logs in once, then stays connected as long as it can. */
+export async function dial(options: DialOptions): Promise<Link> {
+  const link = new FleximLink(options);
+  await link.connect();
+  return link;
+}
+
+class FleximLink implements Link {
+  readonly prekeys = null;
+  readonly closed: Promise<FleximError | null>;
+  readonly #options: DialOptions;
+  readonly #log: Log;
+  readonly #reconnect: { readonly minMs: number; readonly maxMs: number } | null;
+  readonly #events = new AsyncQueue<LinkEvent>();
+  readonly #deliveries = new AsyncQueue<Delivery>((left) => this.#taken(left));
+  readonly #settle: (error: FleximError | null) => void;
+  #session: Session | null = null;
+  #held = false;
+  #attempt = 0;
+  #upSince = 0;
+  #retry: NodeJS.Timeout | null = null;
+  #relay: RelayInfo | null = null;
+  #self: Person | null = null;
+  #isClosed = false;
+
+  constructor(options: DialOptions) {
+    this.#options = options;
+    this.#log = options.log ?? silent;
+    this.#reconnect = options.reconnect === undefined ? RECONNECT : options.reconnect;
+    const { promise, resolve } = withResolvers<FleximError | null>();
+    this.closed = promise;
+    this.#settle = resolve;
+  }
+
+  get relay(): RelayInfo {
+    return this.#relay ?? raise(notConnected());
+  }
+
+  get self(): Person {
+    return this.#self ?? raise(notConnected());
+  }
+
+  async connect(): Promise<void> {
+    const channel = await dialTcp(this.#options, this.#options.timeoutMs ?? ANSWER_MS);
+    const session = await login(
+      channel,
+      {
+        delivered: (envelope) => this.#delivered(envelope),
+        noticed: (status) => this.#noticed(status),
+        ended: (error) => this.#ended(error),
+      },
+      this.#options,
+    );
+    if (this.#isClosed) return session.fail(closedError());
+    this.#session = session;
+    this.#held = false;
+    this.#upSince = performance.now();
+    this.#relay = session.relay;
+    this.#self = session.self;
+    this.#events.push({ kind: 'up', relay: session.relay, self: session.self });
+    session.start();
+    this.#taken(this.#deliveries.length);
+    if (session.isFirstLogin && this.#options.alias) await this.#claim(this.#options.alias);
+  }
+
+  /** The first login claims the wished alias; somebody else may have it, which is no failure. */
+  async #claim(alias: string): Promise<void> {
+    try {
+      await this.directory.register(alias);
+    } catch (error) {
+      if (!isFleximError(error, 'command-refused')) throw error;
+      this.#events.push({ kind: 'alias-refused', alias, reason: error.message });
+    }
+  }
+
+  send(to: string, envelope: Uint8Array, { live = false } = {}): number {
+    return this.#live().send(live ? `${to}/live` : to, envelope);
+  }
+
+  events(): AsyncIterableIterator<LinkEvent> {
+    return this.#events;
+  }
+
+  deliveries(): AsyncIterableIterator<Delivery> {
+    return this.#deliveries;
+  }
+
+  async ping(): Promise<number> {
+    const began = performance.now();
+    await this.#status('PING');
+    return performance.now() - began;
+  }
+
+  readonly directory: Directory = {
+    find: async (who) => {
+      const answer = await this.#ask('GETUSER', who);
+      if (answer.name === 'Status' && answer.datum.status === STATUS.notFound) return null;
+      return asPerson(answer);
+    },
+    search: async (prefix) => people(await this.#ask('SEARCH', prefix)),
+    roster: async (after) => people(await this.#ask('ROSTER', ...(after ? [after] : []))),
+    register: async (alias) => this.#own(await this.#ask('REGISTER', alias)),
+    unregister: async (alias) => this.#own(await this.#ask('UNREGISTER', alias)),
+  };
+
+  async close(): Promise<void> {
+    if (this.#isClosed) return;
+    await this.#session?.close();
+    this.#finish(null);
+  }
+
+  // ---- what a session reports ----
+
+  #delivered(envelope: Uint8Array): void {
+    // Without acknowledgements the relay forgets a Message when it is written: nothing to do.
+    this.#deliveries.push({ envelope, done: () => {} });
+    if (this.#held || this.#deliveries.length < DELIVERIES_HIGH) return;
+    this.#held = true;
+    this.#session?.hold();
+  }
+
+  #taken(left: number): void {
+    if (!this.#held || left >= DELIVERIES_HIGH / 2) return;
+    this.#held = false;
+    this.#session?.release();
+  }
+
+  #noticed({ status, payload }: Status): void {
+    const event = noticeEvent(status, payload);
+    if (event) this.#events.push(event);
+  }
+
+  #ended(error: FleximError): void {
+    this.#session = null;
+    if (performance.now() - this.#upSince > STEADY_MS) this.#attempt = 0;
+    this.#again(error);
+  }
+
+  #again(error: FleximError): void {
+    if (this.#isClosed) return;
+    const reconnect = this.#reconnect;
+    if (!reconnect || NO_RETRY.some((code) => code === error.code)) return this.#finish(error);
+    const retryMs = pause(this.#attempt++, reconnect, error);
+    this.#events.push({ kind: 'down', error, retryMs });
+    this.#log.debug({ code: error.code, retryMs }, 'the relay is away');
+    this.#retry = setTimeout(() => {
+      this.#retry = null;
+      this.connect().catch((reason: unknown) => this.#again(asFleximError(reason)));
+    }, retryMs);
+  }
+
+  #finish(error: FleximError | null): void {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    if (this.#retry) clearTimeout(this.#retry);
+    this.#session = null;
+    this.#events.end();
+    this.#deliveries.end();
+    this.#settle(error);
+  }
+
+  // ---- commands ----
+
+  #live(): Session {
+    if (this.#isClosed) throw closedError();
+    return this.#session ?? raise(notConnected());
+  }
+
+  async #ask(cmd: string, ...payload: string[]): Promise<Answer> {
+    const answer = await this.#live().command(cmd, ...payload);
+    if (
+      answer.name === 'Status' &&
+      answer.datum.status < 0 &&
+      answer.datum.status !== STATUS.notFound
+    )
+      throw refusal(answer.datum);
+    return answer;
+  }
+
+  async #status(cmd: string): Promise<void> {
+    const answer = await this.#ask(cmd);
+    if (answer.name !== 'Status') throw unexpected(answer);
+  }
+
+  #own(answer: Answer): Person {
+    const self = asPerson(answer);
+    this.#self = self;
+    return self;
+  }
+}
+
+/** Half fixed, half chance, so that clients of a relay that went away do not return as one. */
+function pause(
+  attempt: number,
+  { minMs, maxMs }: { minMs: number; maxMs: number },
+  why: FleximError,
+) {
+  const asked = why.code === 'relay-stopping' ? (why.cause as { seconds: number }).seconds : 0;
+  const whole = Math.max(Math.min(maxMs, minMs * 2 ** Math.min(attempt, 20)), asked * 1_000);
+  return Math.round(whole / 2 + (whole / 2) * Math.random());
+}
+
+const MESSAGE_EVENTS = new Map<number, 'queued' | 'unknown' | 'full'>([
+  [STATUS.queued, 'queued'],
+  [STATUS.unknownRecipient, 'unknown'],
+  [STATUS.queueFull, 'full'],
+]);
+
+function noticeEvent(code: number, payload: string): LinkEvent | null {
+  if (code === STATUS.queueSent) return { kind: 'caught-up' };
+  const kind = MESSAGE_EVENTS.get(code);
+  const about = kind && /^(\S+) (\d{1,15})(?: |$)/.exec(payload);
+  if (kind && about) return { kind, to: about[1] as string, n: Number(about[2]) };
+  return { kind: 'notice', code, text: printable(payload) };
+}
+
+function asPerson(answer: Answer): Person {
+  if (answer.name === 'User') return person(answer.datum);
+  throw answer.name === 'Status' ? refusal(answer.datum) : unexpected(answer);
+}
+
+function people(answer: Answer): readonly Person[] {
+  if (answer.name === 'Roster') return answer.datum.users.map(person);
+  throw answer.name === 'Status' ? refusal(answer.datum) : unexpected(answer);
+}
+
+function refusal({ status, payload }: Status): FleximError {
+  const words = printable(payload.replace(/^\S+ /, '')) || `status ${status}`;
+  return new FleximError('command-refused', `the relay refused: ${words}`);
+}
+
+function unexpected({ name }: Answer): FleximError {
+  return new FleximError('protocol-violation', `the relay answered with a ${name}`);
+}
+
+function notConnected(): FleximError {
+  return new FleximError('not-connected', 'there is no connection to the relay at the moment');
+}
+
+function closedError(): FleximError {
+  return new FleximError('closed', 'this link was closed');
+}
+
+/** What is no FleximError comes from the machine: a disk, a directory for the pins. */
+function asFleximError(reason: unknown): FleximError {
+  if (isFleximError(reason)) return reason;
+  return new FleximError('connection-lost', `connecting failed: ${reason}`, reason);
+}
+
+function raise(error: Error): never {
+  throw error;
+}

@@ -1,0 +1,73 @@
+// Serving Flexim: docs/protocols/flexim.md §3 (time limits) and §9 (stopping).
+
+import type { Identity } from '../../crypto/identity.ts';
+import { Deadlines } from '../../lib/time.ts';
+import type { Channel } from '../../net/channel.ts';
+import { listenTcp } from '../../net/tcp.ts';
+import type { Relay } from '../../relay/relay.ts';
+import type { ServeOptions, Service } from '../protocol.ts';
+import { type House, Visitor } from './visitor.ts';
+
+const RETURN_S = 5; // clients of a stopping relay come back after about so long
+
+/** The visitors of one relay, over whatever channels they come. */
+export class Flexim implements House {
+  readonly relay: Relay;
+  readonly identity: Identity;
+  readonly #visitors = new Set<Visitor>();
+  readonly #hellos: Deadlines<Visitor>;
+  readonly #logins: Deadlines<Visitor>;
+  #empty: (() => void) | null = null;
+
+  constructor(relay: Relay, identity: Identity) {
+    this.relay = relay;
+    this.identity = identity;
+    const { limits, clock } = relay;
+    this.#hellos = new Deadlines(limits.helloMs, clock, (each) => each.expired('hello'));
+    this.#logins = new Deadlines(limits.loginMs, clock, (each) => each.expired('login'));
+  }
+
+  accept(channel: Channel): void {
+    this.#visitors.add(new Visitor(channel, this));
+  }
+
+  expect(visitor: Visitor, what: 'hello' | 'login' | null): void {
+    this.#hellos.stop(visitor);
+    this.#logins.stop(visitor);
+    if (what === 'hello') this.#hellos.start(visitor);
+    if (what === 'login') this.#logins.start(visitor);
+  }
+
+  gone(visitor: Visitor): void {
+    this.#visitors.delete(visitor);
+    if (this.#visitors.size === 0) this.#empty?.();
+  }
+
+  /** Tells everybody, lets them take what is theirs, and cuts who does not in time. */
+  async drain(): Promise<void> {
+    for (const visitor of this.#visitors) visitor.dismiss(RETURN_S);
+    if (this.#visitors.size === 0) return;
+    await new Promise<void>((resolve) => {
+      const late = setTimeout(() => {
+        for (const visitor of this.#visitors) visitor.abandon();
+      }, this.relay.limits.drainMs);
+      this.#empty = () => {
+        clearTimeout(late);
+        resolve();
+      };
+    });
+  }
+}
+
+export async function serve({ host, port, relay, identity }: ServeOptions): Promise<Service> {
+  const house = new Flexim(relay, identity);
+  const listener = await listenTcp({ host, port }, (channel) => house.accept(channel));
+  return {
+    address: listener.address,
+    stop: async () => {
+      const closed = listener.close();
+      await house.drain();
+      await closed;
+    },
+  };
+}

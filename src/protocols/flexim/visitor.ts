@@ -1,0 +1,306 @@
+// One connection as the relay sees it: hello, login, then frames by table. docs/protocols/flexim.md
+// §3, §5 and §6. A visitor who has logged in is a Member for the router.
+
+import type { Identity } from '../../crypto/identity.ts';
+import { hostGroup, parseKey } from '../../lib/address.ts';
+import { fromHex } from '../../lib/bytes.ts';
+import { FleximError, isFleximError } from '../../lib/errors.ts';
+import type { Channel } from '../../net/channel.ts';
+import { Connection, type ConnectionHandler } from '../../net/connection.ts';
+import type { DropReason } from '../../relay/drops.ts';
+import type { Relay } from '../../relay/relay.ts';
+import type { Member } from '../../relay/router.ts';
+import { answerCommand, ownUser, pong } from './commands.ts';
+import { checkResponse, makeChallenge } from './login.ts';
+import { statusFrame } from './status.ts';
+import {
+  type Command,
+  type DatumName,
+  datums,
+  encodeFrame,
+  FRAME_HEAD,
+  findTo,
+  found,
+  frameDelimiter,
+  helloDelimiter,
+  MESSAGE,
+} from './wire.ts';
+
+/** What all visitors of a server share. */
+export interface House {
+  readonly relay: Relay;
+  readonly identity: Identity;
+  /** A visitor's state changed: it waits for the hello, for the login, or for nothing. */
+  expect(visitor: Visitor, what: 'hello' | 'login' | null): void;
+  gone(visitor: Visitor): void;
+}
+
+type Stage = 'hello' | 'greeted' | 'challenged' | 'admitted' | 'member' | 'leaving';
+
+export class Visitor implements Member, ConnectionHandler {
+  key = '';
+  readonly #house: House;
+  readonly #connection: Connection;
+  #stage: Stage = 'hello';
+  #alias: string | null = null;
+  #challenge: string | null = null;
+  #messages = 0; // sent by this user since his login
+
+  constructor(channel: Channel, house: House) {
+    this.#house = house;
+    const { limits, router } = house.relay;
+    this.#connection = new Connection(channel, this, {
+      delimiter: helloDelimiter,
+      replyBytes: limits.replyBytes,
+      account: router.account,
+    });
+    house.expect(this, 'hello');
+  }
+
+  // ---- Member ----
+
+  get waiting(): number {
+    return this.#connection.waiting;
+  }
+
+  deliver(bytes: Buffer, start: number, end: number): void {
+    this.#connection.send(bytes, start, end);
+  }
+
+  replaced(): void {
+    this.#leave(statusFrame('replaced', 'replaced by a newer login'));
+  }
+
+  // ---- ConnectionHandler ----
+
+  frame(bytes: Buffer, start: number, end: number): void {
+    if (this.#stage === 'member') this.#memberFrame(bytes, start, end);
+    else if (this.#stage === 'hello') this.#greet();
+    else if (this.#stage !== 'leaving') this.#strangerFrame(bytes, start, end);
+  }
+
+  failed(error: Error): void {
+    if (this.#stage === 'hello' && isFleximError(error)) return this.#cut('no-hello');
+    // A frame handler that throws is our mistake: this connection ends, the others go on.
+    this.#house.relay.log.error({ err: error }, 'a connection failed');
+    this.#cut('connection-error');
+  }
+
+  closed(error: Error | null): void {
+    if (error) this.#house.relay.drops.count('connection-error');
+    this.#depart();
+    this.#house.gone(this);
+  }
+
+  // ---- hello and login ----
+
+  #greet(): void {
+    const { relay, identity } = this.#house;
+    this.#stage = 'greeted';
+    this.#connection.cutBy(frameDelimiter);
+    this.#reply(
+      encodeFrame('User', {
+        aliases: [relay.name],
+        key: identity.exchange.publicKey,
+        last_seen: relay.clock.wall(),
+      }),
+    );
+    this.#house.expect(this, 'login');
+  }
+
+  #strangerFrame(bytes: Buffer, start: number, end: number): void {
+    const name = datums.nameOf(bytes[start] as number);
+    if (name === 'Command') return this.#command(bytes, start, end);
+    if (name !== 'AuthResponse') {
+      this.#house.relay.drops.count('before-login');
+      return this.#reply(statusFrame('frameBeforeLogin', 'login-first log in with AUTH'));
+    }
+    const response = this.#unpack('AuthResponse', bytes, start, end);
+    if (!response) return;
+    const challenge = this.#challenge;
+    this.#challenge = null;
+    if (this.#stage !== 'challenged' || challenge === null)
+      return this.#refuseLogin('there is no challenge to answer');
+    this.#stage = 'admitted';
+    // The frame's memory is reused, the turn comes later.
+    const kept = {
+      challenge: response.challenge.slice(),
+      ...(response.nonce ? { nonce: response.nonce.slice() } : {}),
+    };
+    this.#inTurn(() => {
+      const nonce = checkResponse(kept, challenge, this.#house.identity.exchange);
+      if (nonce === null) this.#refuseLogin('the response is wrong');
+      else this.#admit(nonce);
+    });
+  }
+
+  #auth([hex = '', alias]: readonly string[]): void {
+    const key = parseKey(hex);
+    if (this.#stage !== 'greeted') return this.#refuseLogin('one AUTH a connection');
+    if (key === null) return this.#refuseLogin('the key is not 64 hex digits');
+    this.#stage = 'challenged';
+    this.#alias = alias || null;
+    this.#inTurn(() => {
+      const { relay, identity } = this.#house;
+      const challenge = makeChallenge({
+        client: fromHex(key, 32) as Uint8Array,
+        relay: identity.exchange.publicKey,
+        binding: this.#connection.channel.binding,
+        date: relay.clock.wall(),
+        lastSeen: relay.directory.lastSeen(key),
+      });
+      if (!challenge) return this.#refuseLogin('the key is weak');
+      this.key = key;
+      this.#challenge = challenge.text;
+      this.#reply(encodeFrame('Auth', challenge.auth));
+    });
+  }
+
+  /** Public-key work: reading stops, and the job waits for its turn. */
+  #inTurn(job: () => void): void {
+    const { relay } = this.#house;
+    this.#connection.hold();
+    const queued = relay.turns.add(hostGroup(this.#connection.channel.remote), () => {
+      if (this.#stage !== 'leaving') job();
+      this.#connection.release();
+    });
+    if (!queued) this.#refuseLogin('too many logins from your address wait', 'login-busy');
+  }
+
+  #admit(nonce: string): void {
+    const { relay } = this.#house;
+    this.#hold(relay.directory.login(this.key, this.#alias), ({ refused }) => {
+      if (refused) relay.drops.count('alias-refused');
+      this.#stage = 'member';
+      this.#alias = null;
+      this.#house.expect(this, null);
+      relay.router.join(this);
+      this.#reply(ownUser(relay, this.key, nonce));
+      this.#reply(statusFrame('queueSent'));
+    });
+  }
+
+  #refuseLogin(why: string, reason: DropReason = 'login-failed'): void {
+    this.#house.relay.drops.count(reason);
+    this.#leave(statusFrame('loginFailed', why));
+  }
+
+  /** The time limit for hello or login has passed. */
+  expired(what: 'hello' | 'login'): void {
+    if (what === 'hello') this.#cut('hello-timeout');
+    else this.#refuseLogin('too slow', 'login-timeout');
+  }
+
+  // ---- after login ----
+
+  #memberFrame(bytes: Buffer, start: number, end: number): void {
+    const tag = bytes[start] as number;
+    if (tag === MESSAGE) return this.#message(bytes, start, end);
+    const name = datums.nameOf(tag);
+    if (name === 'Command') return this.#command(bytes, start, end);
+    if (name === 'AuthResponse') return this.#refuseLogin('one login a connection');
+    this.#house.relay.drops.count('unknown-type');
+    this.#reply(statusFrame('badFrame', `unknown-type a client does not send type ${tag}`));
+  }
+
+  #message(bytes: Buffer, start: number, end: number): void {
+    const n = ++this.#messages;
+    try {
+      findTo(bytes, start + FRAME_HEAD, end);
+    } catch (error) {
+      return this.#malformed(error, 'badFrame');
+    }
+    const to = bytes.toString('utf8', found.start, found.end);
+    const outcome = this.#house.relay.router.route(to, bytes, start, end);
+    if (outcome === 'delivered' || outcome === 'dropped') return;
+    const shown = to.slice(0, 256);
+    if (outcome === 'unknown')
+      this.#reply(statusFrame('unknownRecipient', `${shown} ${n} nobody here has that name`));
+    else this.#reply(statusFrame('queueFull', `${shown} ${n} not connected or too slow`));
+  }
+
+  #command(bytes: Buffer, start: number, end: number): void {
+    const command = this.#unpack('Command', bytes, start, end);
+    if (command) this.#obey(command);
+  }
+
+  #obey({ cmd, payload }: Command): void {
+    if (cmd === 'AUTH') return this.#auth(payload);
+    if (cmd === 'BYE') return this.#leave(statusFrame('fine'));
+    if (cmd === 'PING') return this.#reply(pong(payload[0] ?? ''));
+    const { relay } = this.#house;
+    if (this.#stage !== 'member') {
+      relay.drops.count('before-login');
+      return this.#reply(statusFrame('loginFirst', 'login-first log in with AUTH'));
+    }
+    const answer = answerCommand({ relay, key: this.key }, cmd, payload);
+    if (answer instanceof Promise) this.#hold(answer, (frame) => this.#reply(frame));
+    else this.#reply(answer);
+  }
+
+  /** Nothing is read until the work is done, so that answers keep their order. */
+  #hold<T>(work: Promise<T>, done: (result: T) => void): void {
+    this.#connection.hold();
+    work
+      .then((result) => {
+        if (this.#stage !== 'leaving') done(result);
+      })
+      .catch((error: unknown) => {
+        this.#house.relay.log.error({ err: error }, 'the store failed');
+        this.#cut('connection-error');
+      })
+      .finally(() => this.#connection.release());
+  }
+
+  #unpack<N extends DatumName>(name: N, bytes: Buffer, start: number, end: number) {
+    try {
+      return datums.unpack(name, bytes.subarray(start + FRAME_HEAD, end));
+    } catch (error) {
+      this.#malformed(error, name === 'Command' ? 'malformed' : 'badFrame');
+      return null;
+    }
+  }
+
+  #malformed(error: unknown, status: 'malformed' | 'badFrame'): void {
+    if (!(error instanceof FleximError)) throw error;
+    this.#house.relay.drops.count('malformed');
+    this.#reply(statusFrame(status, `malformed ${error.message}`));
+  }
+
+  #reply(frame: Buffer): void {
+    this.#connection.reply(frame);
+  }
+
+  // ---- the end ----
+
+  /** Tells the user that the relay stops, and when to come back. */
+  dismiss(seconds: number): void {
+    this.#leave(statusFrame('stopping', `${seconds} the relay is stopping`));
+  }
+
+  /** Writes what waits and a last frame, then ends; nothing is read from here on. */
+  #leave(last: Buffer): void {
+    if (this.#stage === 'leaving') return;
+    this.#depart();
+    this.#reply(last);
+    this.#connection.end();
+  }
+
+  #cut(reason: DropReason): void {
+    this.#house.relay.drops.count(reason);
+    this.abandon();
+  }
+
+  /** Ends at once. */
+  abandon(): void {
+    this.#depart();
+    this.#connection.reset();
+  }
+
+  /** From here on nothing is routed to this connection, and what it sends is not looked at. */
+  #depart(): void {
+    this.#stage = 'leaving';
+    this.#house.expect(this, null);
+    this.#house.relay.router.leave(this);
+  }
+}

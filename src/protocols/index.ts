@@ -1,0 +1,8 @@
+// The registry: one line for each protocol.
+
+import { flexim } from './flexim/index.ts';
+import type { Protocol } from './protocol.ts';
+
+export const protocols = { flexim } as const satisfies Readonly<Record<string, Protocol>>;
+
+export type * from './protocol.ts';

@@ -1,0 +1,109 @@
+// The seam between transports and everything built on them: types only. A protocol is one folder and
+// one line in index.ts; end-to-end envelopes pass through as bytes.
+
+import type { Identity } from '../crypto/identity.ts';
+import type { FleximError } from '../lib/errors.ts';
+import type { Log } from '../lib/log.ts';
+import type { Relay } from '../relay/relay.ts';
+
+export interface Protocol {
+  readonly name: string;
+  readonly defaultPort: number;
+  /** Largest envelope that fits. */
+  readonly maxEnvelope: number;
+  /** Connects and logs in; throws when the first try fails. */
+  dial(options: DialOptions): Promise<Link>;
+  serve(options: ServeOptions): Promise<Service>;
+}
+
+/** Which key a relay had at the last contact. */
+export interface Pins {
+  get(place: string): string | null;
+  add(place: string, hex: string): void;
+}
+
+export interface DialOptions {
+  readonly host: string;
+  readonly port: number;
+  readonly identity: Identity;
+  /** The key the relay must have, when the address names one; else the pinned one. */
+  readonly relayKey?: string | null;
+  readonly pins: Pins;
+  /** Claimed at the first login of this key, if it is free. */
+  readonly alias?: string | null;
+  readonly timeoutMs?: number;
+  /** Bounds of the growing pauses between tries; null: no reconnecting. */
+  readonly reconnect?: { readonly minMs: number; readonly maxMs: number } | null;
+  readonly log?: Log;
+}
+
+/** A user as a directory shows him; `key` is canonical hex, `lastSeen` Unix seconds. */
+export interface Person {
+  readonly key: string;
+  readonly aliases: readonly string[];
+  readonly lastSeen: number;
+}
+
+export interface RelayInfo {
+  readonly name: string;
+  readonly key: string;
+  readonly host: string;
+  readonly port: number;
+  /** The relay's key was seen for the first time and has been pinned. */
+  readonly firstContact: boolean;
+}
+
+export interface Delivery {
+  readonly envelope: Uint8Array;
+  /** The envelope is safely stored: the relay may forget it. */
+  done(): void;
+}
+
+/** Event payloads name the recipient as sent, and the number that `send` returned. */
+export type LinkEvent =
+  | { readonly kind: 'queued' | 'unknown' | 'full'; readonly to: string; readonly n: number }
+  | { readonly kind: 'caught-up' }
+  | { readonly kind: 'alias-refused'; readonly alias: string; readonly reason: string }
+  | { readonly kind: 'up'; readonly relay: RelayInfo; readonly self: Person }
+  | { readonly kind: 'down'; readonly error: FleximError; readonly retryMs: number }
+  | { readonly kind: 'notice'; readonly code: number; readonly text: string };
+
+export interface Directory {
+  /** By key or alias; null when nobody has it. */
+  find(who: string): Promise<Person | null>;
+  search(prefix: string): Promise<readonly Person[]>;
+  /** A page in alias order behind `after`; an empty one is the end. */
+  roster(after?: string): Promise<readonly Person[]>;
+  register(alias: string): Promise<Person>;
+  unregister(alias: string): Promise<Person>;
+}
+
+export interface Link {
+  readonly relay: RelayInfo;
+  readonly self: Person;
+  /** Sends and returns the number of this message on this connection. Throws `not-connected`. */
+  send(to: string, envelope: Uint8Array, options?: { readonly live?: boolean }): number;
+  /** One consumer each; they end when the link is closed. */
+  events(): AsyncIterableIterator<LinkEvent>;
+  deliveries(): AsyncIterableIterator<Delivery>;
+  /** Round trip to the relay, in milliseconds. */
+  ping(): Promise<number>;
+  readonly prekeys: null; // end-to-end prekeys come with the messenger
+  readonly directory: Directory | null;
+  /** Kept when the link is closed for good: null after `close`, else why. */
+  readonly closed: Promise<FleximError | null>;
+  close(): Promise<void>;
+}
+
+export interface ServeOptions {
+  readonly host: string;
+  readonly port: number;
+  readonly relay: Relay;
+  readonly identity: Identity;
+}
+
+export interface Service {
+  readonly address: { readonly host: string; readonly port: number };
+  /** Accepts no more, tells the clients, lets them take what is theirs, closes. */
+  stop(): Promise<void>;
+}

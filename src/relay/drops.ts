@@ -1,0 +1,40 @@
+// Whatever a relay drops, refuses or cuts has a name from this closed list and is counted here.
+
+export const DROP_REASONS = [
+  'alias-refused', // REGISTER or the alias of AUTH: taken, held back, too many, no alias
+  'before-login', // a frame that needs a login
+  'connection-error', // the network cut a connection
+  'hello-timeout', // no complete hello in time
+  'live-away', // a /live Message to somebody who is not there
+  'login-busy', // too many logins waiting from one address
+  'login-failed', // wrong response, weak key, second AUTH
+  'login-timeout', // no login in time
+  'malformed', // a frame that is not what its type says
+  'memory-full', // the relay's memory for waiting bytes is used up
+  'no-hello', // something else than a Flexim client
+  'recipient-away', // not connected, and there is no queue yet
+  'recipient-slow', // too much waits for it already
+  'recipient-unknown', // never logged in here, or no such alias
+  'replaced', // an older connection, by a newer login of the same key
+  'unknown-command',
+  'unknown-type',
+] as const;
+
+export type DropReason = (typeof DROP_REASONS)[number];
+
+export class Drops {
+  readonly #counts = new Map<DropReason, number>();
+
+  count(reason: DropReason): void {
+    this.#counts.set(reason, (this.#counts.get(reason) ?? 0) + 1);
+  }
+
+  of(reason: DropReason): number {
+    return this.#counts.get(reason) ?? 0;
+  }
+
+  /** All that is not zero. */
+  totals(): Readonly<Partial<Record<DropReason, number>>> {
+    return Object.fromEntries(this.#counts);
+  }
+}

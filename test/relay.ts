@@ -1,0 +1,102 @@
+// A real relay in the test's process, on a port of its own and a store in a temporary directory.
+
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type Identity, newIdentity } from '../src/crypto/identity.ts';
+import { type Log, silent } from '../src/lib/log.ts';
+import { type Clock, systemClock } from '../src/lib/time.ts';
+import { protocols } from '../src/protocols/index.ts';
+import type { DialOptions, Link, Pins } from '../src/protocols/protocol.ts';
+import { DEFAULT_LIMITS, type Limits } from '../src/relay/limits.ts';
+import { createRelay, type Relay, type RosterPolicy } from '../src/relay/relay.ts';
+import { Store } from '../src/store/store.ts';
+
+export interface TestRelay {
+  readonly relay: Relay;
+  readonly identity: Identity;
+  readonly port: number;
+  readonly data: string;
+  stop(): Promise<void>;
+}
+
+export interface TestRelayOptions {
+  readonly limits?: Partial<Limits>;
+  readonly roster?: RosterPolicy;
+  readonly identity?: Identity;
+  readonly clock?: Clock;
+  readonly log?: Log;
+  readonly port?: number;
+  /** A store that outlives this relay; else a new one that is removed with it. */
+  readonly data?: string;
+}
+
+export function temporaryDirectory(): string {
+  return mkdtempSync(join(tmpdir(), 'flexim-test-'));
+}
+
+export async function startRelay(options: TestRelayOptions = {}): Promise<TestRelay> {
+  const data = options.data ?? temporaryDirectory();
+  const store = new Store(data, 'relay');
+  const identity = options.identity ?? newIdentity();
+  const relay = createRelay({
+    name: 'test relay',
+    roster: options.roster ?? 'listed',
+    store,
+    limits: { ...DEFAULT_LIMITS, ...options.limits },
+    clock: options.clock ?? systemClock,
+    log: options.log ?? silent,
+  });
+  const service = await protocols.flexim.serve({
+    host: '127.0.0.1',
+    port: options.port ?? 0,
+    relay,
+    identity,
+  });
+  return {
+    relay,
+    identity,
+    port: service.address.port,
+    data,
+    stop: async () => {
+      await service.stop();
+      await store.close();
+      if (options.data === undefined) rmSync(data, { recursive: true });
+    },
+  };
+}
+
+export function memoryPins(): Pins & { readonly map: Map<string, string> } {
+  const map = new Map<string, string>();
+  return {
+    map,
+    get: (place) => map.get(place) ?? null,
+    add: (place, hex) => {
+      map.set(place, hex);
+    },
+  };
+}
+
+export function dialRelay(port: number, options: Partial<DialOptions> = {}): Promise<Link> {
+  return protocols.flexim.dial({
+    host: '127.0.0.1',
+    port,
+    identity: newIdentity(),
+    pins: memoryPins(),
+    reconnect: null,
+    ...options,
+  });
+}
+
+/** Runs a test body with a relay that is stopped whatever happens. */
+export async function withRelay(
+  body: (relay: TestRelay) => Promise<void>,
+  options?: TestRelayOptions,
+): Promise<void> {
+  const relay = await startRelay(options);
+  try {
+    await body(relay);
+  } finally {
+    await relay.stop();
+  }
+}
