@@ -1,10 +1,11 @@
 // The embedded store: tables of values under text keys, changed in durable transactions. LMDB lies
 // behind it and nobody else knows. A transaction is on the disk when its promise is kept.
 
-import { chmodSync, existsSync, mkdirSync } from 'node:fs';
+import { chmodSync, existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Database, open, type RootDatabase } from 'lmdb';
 import { FleximError, systemCode } from '../lib/errors.ts';
+import { makeDirectory } from '../lib/files.ts';
 
 export interface Range {
   /** Only keys that begin with this. */
@@ -44,7 +45,7 @@ export class Store {
   constructor(directory: string, name: string) {
     this.path = join(directory, `${name}.lmdb`);
     try {
-      mkdirSync(directory, { recursive: true, mode: DIRECTORY_MODE });
+      makeDirectory(directory, DIRECTORY_MODE);
       this.#db = open({
         path: this.path,
         noSubdir: true,
@@ -138,9 +139,11 @@ function unusable(path: string, error: unknown): FleximError {
         ? 'a part of that path is no directory'
         : code === 'ENOSPC'
           ? 'the disk is full'
-          : error instanceof Error
-            ? error.message
-            : String(error);
+          : code === 'ENOENT'
+            ? 'that directory cannot be made'
+            : error instanceof Error
+              ? error.message
+              : String(error);
   return new FleximError(
     'store-unusable',
     `cannot open the store ${path}: ${why}. Choose another directory with --data, or mend this one.`,

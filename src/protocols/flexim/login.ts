@@ -18,7 +18,6 @@ import type { Datums } from './wire.ts';
 
 const PREFIX = 'flexim-auth-1';
 const RANDOM_BYTES = 32;
-const BINDING_BYTES = 32;
 
 type Auth = DatumOf<Datums, 'Auth'>;
 type AuthResponse = DatumOf<Datums, 'AuthResponse'>;
@@ -110,9 +109,4 @@ export function mismatch(): FleximError {
     'the relay did not prove that it holds the key it showed; somebody may stand in between. ' +
       'Nothing was sent. Ask the operator of the relay for its address with ?relay=KEY.',
   );
-}
-
-export function assertBinding(binding: Uint8Array): Uint8Array {
-  if (binding.length !== BINDING_BYTES) throw new TypeError('a channel binding has 32 bytes');
-  return binding;
 }

@@ -1,0 +1,103 @@
+// flexim: the table of commands. Each is loaded when it is used, so that --help is quick.
+
+import type { Argv } from 'yargs';
+import { COMMON, type Common, type Context, KEYGEN, PING, RESTORE } from './command.ts';
+import { declare, type Options, parser, type Settings, settle } from './options.ts';
+import { configFile } from './places.ts';
+
+/** A command: its own options, and the loader of what it does. */
+interface Entry<O extends Options> {
+  readonly usage: string;
+  readonly about: string;
+  readonly options: O;
+  readonly load: () => Promise<(context: Context<O>) => Promise<void>>;
+}
+
+const COMMANDS = [
+  entry({
+    usage: 'keygen [name]',
+    about: 'make a new identity',
+    options: KEYGEN,
+    load: async () => (await import('./commands/keygen.ts')).keygen,
+  }),
+  entry({
+    usage: 'restore [name]',
+    about: 'make an identity from its paper backup, typed or on stdin',
+    options: RESTORE,
+    load: async () => (await import('./commands/keygen.ts')).restore,
+  }),
+  entry({
+    usage: 'paper',
+    about: 'print the paper backup of an identity',
+    options: {},
+    load: async () => (await import('./commands/keygen.ts')).paper,
+  }),
+  entry({
+    usage: 'whoami',
+    about: 'show the public key, the address and the safety fingerprint',
+    options: {},
+    load: async () => (await import('./commands/keys.ts')).whoami,
+  }),
+  entry({
+    usage: 'keys',
+    about: 'list the identities',
+    options: {},
+    load: async () => (await import('./commands/keys.ts')).keys,
+  }),
+  entry({
+    usage: 'ping [relay]',
+    about: 'log in to a relay and measure the round trip',
+    options: PING,
+    load: async () => (await import('./commands/ping.ts')).ping,
+  }),
+  entry({
+    usage: 'relays [action] [address]',
+    about: 'list the known relays; `trust ADDRESS` or `forget ADDRESS` changes one',
+    options: {},
+    load: async () => (await import('./commands/relays.ts')).relays,
+  }),
+] as const;
+
+/** Every setting of any command: what a configuration file may hold. */
+const ALL_OPTIONS: Options = Object.assign({}, COMMON, ...COMMANDS.map((each) => each.options));
+
+export async function main(args: readonly string[]): Promise<void> {
+  const argv = declare(parser('flexim', args), COMMON)
+    .usage('$0 <command> [options]\n\nA messenger whose server cannot read it.')
+    .epilogue(
+      'Settings come from flags, then FLEXIM_… variables, then config.toml, then the defaults.\n' +
+        'Start with: flexim keygen NAME',
+    );
+  for (const { usage, about, options, run } of COMMANDS)
+    argv.command(
+      usage,
+      about,
+      (sub: Argv) => declare(sub, options),
+      (flags) => run(flags),
+    );
+  await argv.demandCommand(1, 'Which command').parseAsync();
+}
+
+function entry<const O extends Options>({ usage, about, options, load }: Entry<O>) {
+  const names = [...usage.matchAll(/\[(\w+)\]/g)].map((match) => match[1] as string);
+  const run = async (flags: Readonly<Record<string, unknown>>): Promise<void> => {
+    const settings = settle(
+      { ...COMMON, ...options },
+      {
+        flags: names.includes('relay') ? { ...flags, relay: undefined } : flags,
+        env: process.env,
+        file: configFile(process.env, 'config.toml'),
+        alsoKnown: ALL_OPTIONS,
+      },
+    );
+    const given = names.map((name) => [name, text(flags[name])]);
+    const work = await load();
+    await work({ settings: settings as Common & Settings<O>, args: Object.fromEntries(given) });
+  };
+  return { usage, about, options: options as Options, run };
+}
+
+/** yargs reads a positional argument that looks like a number as one. */
+function text(value: unknown): string | undefined {
+  return value === undefined ? undefined : String(value);
+}

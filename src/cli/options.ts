@@ -1,0 +1,152 @@
+// Options of the programs: flag, then FLEXIM_… in the environment, then the TOML file, then default.
+// One table declares them; an unknown key anywhere but in the environment is an error.
+
+import { readFileSync } from 'node:fs';
+import { parse } from 'smol-toml';
+import yargs, { type Argv } from 'yargs';
+import { FleximError, systemCode } from '../lib/errors.ts';
+
+export interface Option {
+  readonly type: 'string' | 'number' | 'boolean';
+  readonly about: string;
+  readonly default?: string | number | boolean;
+  readonly choices?: readonly string[];
+  readonly min?: number;
+  readonly max?: number;
+  /** On the command line only. */
+  readonly flagOnly?: true;
+}
+
+export type Options = Readonly<Record<string, Option>>;
+
+type Value<O extends Option> = O['type'] extends 'string'
+  ? string
+  : O['type'] extends 'number'
+    ? number
+    : boolean;
+export type Settings<T extends Options> = {
+  readonly [K in keyof T]: T[K] extends { readonly default: string | number | boolean }
+    ? Value<T[K]>
+    : Value<T[K]> | null;
+};
+
+const CONFIG: Option = { type: 'string', about: 'read settings from this TOML file' };
+
+/** A yargs parser that knows the options, complains like the rest of us, and never exits. */
+export function parser(name: string, args: readonly string[]): Argv {
+  return yargs([...args])
+    .scriptName(name)
+    .parserConfiguration({ 'camel-case-expansion': false, 'duplicate-arguments-array': true })
+    .strict()
+    .exitProcess(false)
+    .help('help', 'show this help')
+    .alias('help', 'h')
+    .wrap(Math.min(100, process.stdout.columns ?? 100))
+    .fail((message, error) => {
+      throw error ?? new FleximError('usage', `${message}. See ${name} --help.`);
+    });
+}
+
+export function declare(argv: Argv, options: Options): Argv {
+  for (const [name, option] of Object.entries<Option>({ ...options, config: CONFIG })) {
+    const shown = option.default === undefined ? {} : { defaultDescription: `${option.default}` };
+    const choices = option.choices ? { choices: option.choices } : {};
+    argv.option(name, {
+      type: option.type,
+      describe: option.about,
+      requiresArg: option.type !== 'boolean',
+      ...shown,
+      ...choices,
+    });
+  }
+  return argv;
+}
+
+export interface Sources {
+  readonly flags: Readonly<Record<string, unknown>>;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  /** Read when it exists and no other is named. */
+  readonly file: string;
+  /** Names the file may hold besides these options: those of sister commands. */
+  readonly alsoKnown?: Options;
+}
+
+/** Settles every option by the order of precedence. Throws `usage` or `config-invalid`. */
+export function settle<const T extends Options>(options: T, sources: Sources): Settings<T> {
+  const { flags, env } = sources;
+  const file = readConfig(sources, options);
+  const settings: Record<string, unknown> = {};
+  for (const [name, option] of Object.entries(options)) {
+    const variable = `FLEXIM_${name.toUpperCase().replaceAll('-', '_')}`;
+    const set = option.flagOnly ? undefined : env[variable];
+    if (flags[name] !== undefined) settings[name] = fromFlag(name, option, flags[name]);
+    else if (set !== undefined && set !== '')
+      settings[name] = fromText(option, set, invalid(`in the environment, ${variable}`));
+    else if (file && Object.hasOwn(file.values, name))
+      settings[name] = checked(option, file.values[name], invalid(`in ${file.path}, ${name}`));
+    else settings[name] = option.default ?? null;
+  }
+  return settings as Settings<T>;
+}
+
+function readConfig({ flags, env, file, alsoKnown }: Sources, options: Options) {
+  const named = flags.config ?? env.FLEXIM_CONFIG;
+  const path = typeof named === 'string' && named !== '' ? named : file;
+  let text: string;
+  try {
+    text = readFileSync(path, 'utf8');
+  } catch (error) {
+    if (systemCode(error) === 'ENOENT' && path === file) return null;
+    throw invalid(`${path} cannot be read`)(String(systemCode(error)));
+  }
+  const values = parseToml(text, path);
+  const unknown = Object.keys(values).find(
+    (key) => !Object.hasOwn({ ...alsoKnown, ...options }, key) || options[key]?.flagOnly,
+  );
+  if (unknown !== undefined)
+    throw invalid(`in ${path}`)(`there is no setting '${unknown}'; --help lists them`);
+  return { path, values };
+}
+
+function parseToml(text: string, path: string): Readonly<Record<string, unknown>> {
+  try {
+    return parse(text);
+  } catch (error) {
+    const first = error instanceof Error ? error.message.split('\n')[0] : 'no TOML';
+    throw invalid(`${path} is not TOML`)(first ?? '');
+  }
+}
+
+type Complain = (what: string) => FleximError;
+
+function invalid(where: string): Complain {
+  return (what) => new FleximError('config-invalid', `${where}: ${what}`);
+}
+
+function fromFlag(name: string, option: Option, value: unknown): unknown {
+  const complain = (what: string) => new FleximError('usage', `--${name}: ${what}`);
+  if (Array.isArray(value)) throw complain('given more than once');
+  return checked(option, value, complain);
+}
+
+function fromText(option: Option, text: string, complain: Complain): unknown {
+  if (option.type === 'number') return checked(option, Number(text), complain);
+  if (option.type === 'string') return checked(option, text, complain);
+  if (/^(1|true|yes|on)$/i.test(text)) return true;
+  if (/^(0|false|no|off)$/i.test(text)) return false;
+  throw complain('want true or false');
+}
+
+function checked(option: Option, value: unknown, complain: Complain): unknown {
+  if (option.type === 'number') {
+    const { min = 0, max = Number.MAX_SAFE_INTEGER } = option;
+    if (!Number.isSafeInteger(value) || (value as number) < min || (value as number) > max)
+      throw complain(`want a whole number from ${min} to ${max}`);
+    return value;
+  }
+  if (typeof value !== option.type) throw complain(`want a ${option.type}`);
+  if (value === '') throw complain('want something that is not empty');
+  if (option.choices && !option.choices.includes(value as string))
+    throw complain(`want one of ${option.choices.join(', ')}`);
+  return value;
+}

@@ -1,0 +1,59 @@
+// What every flexim command works with: the keys directory, the identity, the relay to talk to.
+
+import { join } from 'node:path';
+import { findKeysDirectory, privateDirectory } from '../keystore/directory.ts';
+import { Keys, type LoadedKey } from '../keystore/keys.ts';
+import { Pins } from '../keystore/pins.ts';
+import { type Address, parseAddress } from '../lib/address.ts';
+import { FleximError } from '../lib/errors.ts';
+import type { Common } from './command.ts';
+import { readPassphrase } from './passphrase.ts';
+import { dataHome } from './places.ts';
+
+/** The directory of keys; its path is always told, on stderr. */
+export function openKeys(settings: Common): Keys {
+  const place = findKeysDirectory({
+    flag: settings.keys,
+    cwd: process.cwd(),
+    dataHome: dataHome(process.env),
+  });
+  tell(`keys in ${place.path} (${place.why})`);
+  return new Keys(place.path);
+}
+
+/** The chosen key, opened; asks for its passphrase when it has one. */
+export function loadKey(keys: Keys, settings: Common, name?: string | null): Promise<LoadedKey> {
+  const fd = settings['passphrase-fd'] ?? undefined;
+  return keys.load(name ?? keys.choose({ as: settings.as }), (which) =>
+    readPassphrase({ fd, prompt: `Passphrase of ${which}: ` }),
+  );
+}
+
+export function openPins(settings: Common): Pins {
+  return new Pins(join(dataDirectory(settings), 'known-relays'));
+}
+
+function dataDirectory(settings: Common): string {
+  return privateDirectory(settings.data ?? join(dataHome(process.env), 'flexim'));
+}
+
+/** The relay that is meant; only bare Flexim is built in so far. */
+export function relayAddress(text: string): Address {
+  const address = parseAddress(text);
+  if (address.transport !== null && address.transport !== 'flexim')
+    throw new FleximError(
+      'bad-address',
+      'that address wants a transport which this version does not have; leave transport= out',
+    );
+  return address;
+}
+
+/** Results go to stdout … */
+export function print(line: string): void {
+  process.stdout.write(`${line}\n`);
+}
+
+/** … and everything else to stderr. */
+export function tell(line: string): void {
+  process.stderr.write(`${line}\n`);
+}

@@ -1,0 +1,148 @@
+// flexim-relay: settings, key, store, listener, signals.
+
+import { join } from 'node:path';
+import { identityFromSeed } from '../crypto/identity.ts';
+import { findKeysDirectory, privateDirectory } from '../keystore/directory.ts';
+import { Keys } from '../keystore/keys.ts';
+import { formatAddress, isLoopback } from '../lib/address.ts';
+import { isFleximError } from '../lib/errors.ts';
+import { type Clock, systemClock } from '../lib/time.ts';
+import { protocols } from '../protocols/index.ts';
+import { DEFAULT_LIMITS } from '../relay/limits.ts';
+import { createRelay, type Relay, type RosterPolicy } from '../relay/relay.ts';
+import { Store } from '../store/store.ts';
+import { report } from './exit.ts';
+import { createLog, LOG_LEVELS, type LogLevel } from './log.ts';
+import { declare, type Options, parser, type Settings, settle } from './options.ts';
+import { configFile, dataHome } from './places.ts';
+import { isAlive, thisProcess } from './process.ts';
+
+const NAME = 'flexim-relay';
+const STOP_MS = 9_000; // a stop that takes longer is a hang
+
+const OPTIONS = {
+  port: {
+    type: 'number',
+    about: 'TCP port to listen on; 0 takes a free one',
+    default: 4321,
+    max: 65_535,
+  },
+  host: {
+    type: 'string',
+    about: 'address to listen on; 0.0.0.0 or :: for all',
+    default: '127.0.0.1',
+  },
+  name: { type: 'string', about: 'what the relay calls itself', default: 'flexim relay' },
+  keys: { type: 'string', about: "directory of the relay's key, relay.fxk" },
+  data: { type: 'string', about: 'directory of the store' },
+  roster: {
+    type: 'string',
+    about: 'who is listed: users who registered an alias, or nobody',
+    choices: ['listed', 'none'],
+    default: 'listed',
+  },
+  'log-level': {
+    type: 'string',
+    about: 'least urgent log lines to write to stderr',
+    choices: LOG_LEVELS,
+    default: 'info',
+  },
+} as const satisfies Options;
+
+type RelaySettings = Settings<typeof OPTIONS>;
+
+export async function main(args: readonly string[]): Promise<void> {
+  const argv = declare(parser(NAME, args), OPTIONS)
+    .usage('$0 [options]\n\nRuns a flexim relay. It forwards messages that it cannot read.')
+    .epilogue(
+      'Settings come from flags, then FLEXIM_… variables, then relay.toml, then the defaults.\n' +
+        'SIGTERM stops it gently, a second one at once; SIGHUP reads the settings again\n' +
+        '(name, roster and log-level take effect).',
+    )
+    .demandCommand(0, 0, '', 'It takes options only');
+  const flags = await argv.parseAsync();
+  if (flags.help || flags.version) return;
+  const read = () =>
+    settle(OPTIONS, { flags, env: process.env, file: configFile(process.env, 'relay.toml') });
+  await start(read);
+}
+
+async function start(read: () => RelaySettings): Promise<void> {
+  const settings = read();
+  const log = createLog(settings['log-level'] as LogLevel, process.stderr.isTTY);
+  const home = dataHome(process.env);
+  const keysPlace = findKeysDirectory({ flag: settings.keys, cwd: process.cwd(), dataHome: home });
+  const key = await new Keys(keysPlace.path).relayKey();
+  log.info({ path: key.path, from: keysPlace.why }, key.made ? 'made a new key' : 'using the key');
+
+  const store = openStore(settings.data, home);
+  const clock: Clock = systemClock;
+  const relay = createRelay({
+    name: settings.name,
+    roster: settings.roster as RosterPolicy,
+    store,
+    limits: DEFAULT_LIMITS,
+    clock,
+    log,
+  });
+  const identity = identityFromSeed(key.content.seed);
+  try {
+    const { host, port } = settings;
+    const service = await protocols.flexim.serve({ host, port, relay, identity });
+    const address = formatAddress({ ...service.address, relayKey: identity.hex });
+    log.info({ ...service.address, store: store.path }, 'listening');
+    process.stdout.write(`${address}\n`);
+    if (isLoopback(host))
+      log.info({}, 'reachable from this machine only; to let others in: --host 0.0.0.0');
+    obeySignals(relay, read, log, async () => {
+      await service.stop();
+      await store.close();
+      log.info({ drops: relay.drops.totals() }, 'stopped');
+    });
+  } catch (error) {
+    await store.close();
+    throw error;
+  }
+}
+
+function openStore(named: string | null, home: string): Store {
+  const store = new Store(named ?? privateDirectory(join(home, 'flexim', 'relay')), 'relay');
+  store.claim(thisProcess(), isAlive);
+  return store;
+}
+
+function obeySignals(
+  relay: Relay,
+  read: () => RelaySettings,
+  log: ReturnType<typeof createLog>,
+  stop: () => Promise<void>,
+): void {
+  let stopping = false;
+  const onStop = (signal: NodeJS.Signals) => {
+    if (stopping) process.exit(1); // the second time: at once
+    stopping = true;
+    log.info({ signal, online: relay.router.online }, 'stopping');
+    setTimeout(() => {
+      log.error({}, 'the stop took too long');
+      process.exit(1);
+    }, STOP_MS).unref();
+    stop().then(
+      () => process.exit(0),
+      (error: unknown) => process.exit(report(NAME, error)),
+    );
+  };
+  process.on('SIGTERM', onStop);
+  process.on('SIGINT', onStop);
+  process.on('SIGHUP', () => {
+    try {
+      const settings = read();
+      relay.name = settings.name;
+      relay.roster = settings.roster as RosterPolicy;
+      log.level = settings['log-level'];
+      log.info({ name: relay.name, roster: relay.roster }, 'read the settings again');
+    } catch (error) {
+      if (!isFleximError(error)) throw error;
+      log.error({ code: error.code }, `the settings stay as they were: ${error.message}`);
+    }
+  });
+}
