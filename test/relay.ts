@@ -71,8 +71,9 @@ export function memoryPins(): Pins & { readonly map: Map<string, string> } {
   return {
     map,
     get: (place) => map.get(place) ?? null,
-    add: (place, hex) => {
-      map.set(place, hex);
+    add: async (place, hex) => {
+      if (!map.has(place)) map.set(place, hex);
+      return map.get(place) as string;
     },
   };
 }

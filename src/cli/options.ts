@@ -36,10 +36,15 @@ const CONFIG: Option = { type: 'string', about: 'read settings from this TOML fi
 export function parser(name: string, args: readonly string[]): Argv {
   return yargs([...args])
     .scriptName(name)
-    .parserConfiguration({ 'camel-case-expansion': false, 'duplicate-arguments-array': true })
+    .parserConfiguration({
+      'camel-case-expansion': false,
+      'duplicate-arguments-array': true,
+      'parse-positional-numbers': false, // a key may be called 007
+    })
     .strict()
     .exitProcess(false)
     .help('help', 'show this help')
+    .version('version', 'show the version', undefined as unknown as string)
     .alias('help', 'h')
     .wrap(Math.min(100, process.stdout.columns ?? 100))
     .fail((message, error) => {

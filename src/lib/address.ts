@@ -4,6 +4,7 @@
 import { FleximError } from './errors.ts';
 
 export const DEFAULT_PORT = 4321;
+const COMMSTREAM_PORT = 4322;
 const SCHEME = 'flexim://';
 const HEX_KEY = /^[0-9a-fA-F]{64}$/;
 const HOST =
@@ -36,9 +37,6 @@ export function parseAddress(text: string): Address {
   const place = /^(?<host>\[[^\]]*\]|[^:]*)(?::(?<port>\d{1,5}))?\/?$/.exec(parts.place ?? '');
   const host = place?.groups?.host ?? '';
   if (!HOST.test(host)) throw bad('the host is missing or has characters no host has');
-  const port = place?.groups?.port === undefined ? DEFAULT_PORT : Number(place.groups.port);
-  if (port < 1 || port > 65_535) throw bad('the port is not between 1 and 65535');
-
   const query = new Map<string, string>();
   for (const pair of parts.query ? parts.query.split('&') : []) {
     const [, name = '', value = ''] = /^([^=]*)=?(.*)$/s.exec(pair) ?? [];
@@ -47,6 +45,10 @@ export function parseAddress(text: string): Address {
     if (query.has(name)) throw bad(`${name}= stands there twice`);
     query.set(name, value);
   }
+  const transport = query.get('transport') ?? null;
+  const named = place?.groups?.port;
+  const port = named === undefined ? defaultPort(transport) : Number(named);
+  if (port < 1 || port > 65_535) throw bad('the port is not between 1 and 65535');
   const key = (what: string, hex: string | undefined): string | null => {
     if (hex === undefined) return null;
     return parseKey(hex) ?? raise(bad(`${what} is not 64 hex digits`));
@@ -55,7 +57,7 @@ export function parseAddress(text: string): Address {
     host: host.replace(/^\[|\]$/g, '').toLowerCase(),
     port,
     relayKey: key('relay=', query.get('relay')),
-    transport: query.get('transport') ?? null,
+    transport,
     invite: query.get('invite') ?? null,
     person: key('the person after #', parts.person),
   };
@@ -69,6 +71,10 @@ export function formatAddress(address: Partial<Address> & { host: string; port: 
   ].filter(Boolean);
   const person = address.person ? `#${address.person}` : '';
   return `${SCHEME}${hostAndPort(address)}${query.length ? `?${query.join('&')}` : ''}${person}`;
+}
+
+function defaultPort(transport: string | null): number {
+  return transport === 'commstream' ? COMMSTREAM_PORT : DEFAULT_PORT;
 }
 
 /** `host:port`, with brackets around an IPv6 host: the name under which a relay key is pinned. */

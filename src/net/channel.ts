@@ -19,7 +19,7 @@ export interface Channel {
   write(bytes: Uint8Array, written: () => void): void;
   pause(): void;
   resume(): void;
-  /** Sends what was written, then the end. */
+  /** Sends what was written, then the end; what still comes is read and passed on to nobody. */
   end(): void;
   /** Cuts at once; the other side is told by a reset, where the transport has one. */
   reset(): void;

@@ -13,7 +13,6 @@ export interface ConnectionHandler {
 }
 
 export interface ConnectionOptions {
-  readonly delimiter: Delimiter;
   /** Unread answers beyond this many bytes stop reading until they are written (TCP pushes back). */
   readonly replyBytes: number;
   /** Hears every change of the number of waiting bytes. */
@@ -21,6 +20,7 @@ export interface ConnectionOptions {
 }
 
 const FIRST_BLOCK = 512;
+const LINGER_MS = 5_000;
 const EMPTY = Buffer.alloc(0);
 
 let dirty: Connection[] = [];
@@ -34,7 +34,7 @@ function flushAll(): void {
 export class Connection {
   readonly channel: Channel;
   readonly #handler: ConnectionHandler;
-  readonly #options: ConnectionOptions;
+  #options: ConnectionOptions;
   readonly #reader: FrameReader;
   #block = EMPTY; // output gathered since the last write: #block[0..#filled)
   #filled = 0;
@@ -46,13 +46,19 @@ export class Connection {
   #holds = 0;
   #ending = false;
   #ended = false;
+  #linger: NodeJS.Timeout | null = null;
   #over = false;
 
-  constructor(channel: Channel, handler: ConnectionHandler, options: ConnectionOptions) {
+  constructor(
+    channel: Channel,
+    delimiter: Delimiter,
+    handler: ConnectionHandler,
+    options: ConnectionOptions,
+  ) {
     this.channel = channel;
     this.#handler = handler;
     this.#options = options;
-    this.#reader = new FrameReader(options.delimiter, (bytes, start, end) =>
+    this.#reader = new FrameReader(delimiter, (bytes, start, end) =>
       handler.frame(bytes, start, end),
     );
     channel.open(this);
@@ -61,6 +67,13 @@ export class Connection {
   /** Bytes that wait to be written. */
   get waiting(): number {
     return this.#filled + this.#writing;
+  }
+
+  /** Other bounds from here on; what waits already goes to the new account. */
+  allow(options: ConnectionOptions): void {
+    this.#options.account?.(-this.waiting);
+    this.#options = options;
+    options.account?.(this.waiting);
   }
 
   /** How frames are cut from the next one on. */
@@ -137,6 +150,8 @@ export class Connection {
   end(): void {
     if (this.#ending || this.#over) return;
     this.#ending = true;
+    // Who takes nothing, or does not end its side, must not hold the connection for ever.
+    this.#linger = setTimeout(() => this.reset(), LINGER_MS);
     if (!this.#scheduled) this.flush();
   }
 
@@ -156,6 +171,7 @@ export class Connection {
   closed(error: Error | null): void {
     if (this.#over) return;
     this.#over = true;
+    if (this.#linger) clearTimeout(this.#linger);
     this.#options.account?.(-this.waiting);
     this.#block = EMPTY;
     this.#filled = 0;

@@ -6,7 +6,6 @@ import type { Channel, ChannelHandler } from './channel.ts';
 
 const NO_BINDING = new Uint8Array(32);
 const KEEPALIVE_MS = 60_000;
-const LINGER_MS = 5_000;
 
 class TcpChannel implements Channel {
   readonly binding = NO_BINDING;
@@ -48,9 +47,6 @@ class TcpChannel implements Channel {
     if (this.#socket.destroyed) return;
     this.#socket.end();
     this.#socket.resume(); // what still comes is discarded by the handler, the end must be seen
-    // A peer that takes nothing must not hold the connection for ever.
-    const cut = setTimeout(() => this.#socket.destroy(), LINGER_MS);
-    this.#socket.once('close', () => clearTimeout(cut));
   }
 
   reset(): void {

@@ -19,7 +19,8 @@ export interface Protocol {
 /** Which key a relay had at the last contact. */
 export interface Pins {
   get(place: string): string | null;
-  add(place: string, hex: string): void;
+  /** Pins a key, unless one is pinned already; returns the one that holds. */
+  add(place: string, hex: string): Promise<string>;
 }
 
 export interface DialOptions {

@@ -9,8 +9,10 @@ export interface Limits {
   readonly waitingBytes: number;
   /** Bytes of its own answers that a client may leave unread before it is not read from. */
   readonly replyBytes: number;
-  /** Bytes that may wait for all recipients together. */
+  /** Bytes that may wait for all users together … */
   readonly memoryBytes: number;
+  /** … beyond which only those are served for whom less than this waits. */
+  readonly fairBytes: number;
   /** Logins of one address that may wait for their turn. */
   readonly loginsWaiting: number;
   /** How long a turn of public-key work may last before traffic goes on. */
@@ -25,6 +27,7 @@ export const DEFAULT_LIMITS: Limits = {
   waitingBytes: 1024 * 1024,
   replyBytes: 256 * 1024,
   memoryBytes: 256 * 1024 * 1024,
+  fairBytes: 128 * 1024,
   loginsWaiting: 256,
   loginTurnMs: 2,
   drainMs: 5_000,

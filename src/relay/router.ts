@@ -21,7 +21,8 @@ interface Names {
   keyOf(alias: string): string | null;
 }
 
-export type Outcome = 'delivered' | 'unknown' | 'full' | 'dropped';
+/** 'dropped' is for /live alone; 'away', 'slow' and 'memory' say why nothing was delivered. */
+export type Outcome = 'delivered' | 'dropped' | 'unknown' | 'away' | 'slow' | 'memory';
 
 const LIVE = '/live';
 const MAX_TO = 256; // longer names nobody
@@ -80,8 +81,8 @@ export class Router {
   route(to: string, bytes: Buffer, start: number, end: number): Outcome {
     const direct = this.#members.get(to); // the common case: a canonical key, connected
     if (direct) return this.#deliver(direct, false, bytes, start, end);
-    if (to.length > MAX_TO) return this.#unknown(false);
     const live = to.endsWith(LIVE);
+    if (to.length > MAX_TO) return this.#unknown(live);
     const name = live ? to.slice(0, -LIVE.length) : to;
     const key = parseKey(name) ?? this.#names.keyOf(name);
     if (key === null) return this.#unknown(live);
@@ -93,15 +94,19 @@ export class Router {
     }
     if (!this.#names.isKnown(key)) return this.#unknown(false);
     this.#drops.count('recipient-away');
-    return 'full';
+    return 'away';
   }
 
   #deliver(member: Member, live: boolean, bytes: Buffer, start: number, end: number): Outcome {
     const length = end - start;
-    const slow = member.waiting + length > this.#limits.waitingBytes;
-    if (slow || this.#waiting + length > this.#limits.memoryBytes) {
+    const waiting = member.waiting + length;
+    const { waitingBytes, memoryBytes, fairBytes } = this.#limits;
+    const slow = waiting > waitingBytes;
+    // When memory is short, only who holds much of it is refused more.
+    if (slow || (this.#waiting + length > memoryBytes && waiting > fairBytes)) {
       this.#drops.count(slow ? 'recipient-slow' : 'memory-full');
-      return live ? 'dropped' : 'full';
+      if (live) return 'dropped';
+      return slow ? 'slow' : 'memory';
     }
     member.deliver(bytes, start, end);
     return 'delivered';

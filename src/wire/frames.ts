@@ -3,11 +3,13 @@
 
 import { FleximError } from '../lib/errors.ts';
 
-export const NEED_MORE = -1;
+export const NEED_MORE = 0x7fff_ffff; // behind the end of any chunk
 
 /**
- * Where the frame that begins at `start` ends, or NEED_MORE. Throws a FleximError when the bytes can
- * never be a frame. With more bytes behind the same ones it must give the same answer, or an end.
+ * Where the frame that begins at `start` ends; an end behind `end`, as NEED_MORE always is, means
+ * that bytes are missing. (One comparison for both keeps the hot path short; so does asking when
+ * there is nothing left, `start === end`.) Throws a FleximError when the bytes can never be a frame.
+ * With more bytes behind the same ones it must give the same answer, or an end.
  */
 export type Delimiter = (bytes: Buffer, start: number, end: number) => number;
 
@@ -21,12 +23,11 @@ export interface LengthPrefix {
 /** `tag | length | body`: the length counts the body alone. */
 export function lengthPrefixed({ tag, size, order, max }: LengthPrefix): Delimiter {
   const head = tag + size;
-  if (size === 2 && order === 'big' && max >= 0xffff)
+  // Flexim's own format: half as fast again with its numbers written out.
+  if (tag === 1 && size === 2 && order === 'big' && max >= 0xffff)
     return (bytes, start, end) => {
-      if (end - start < head) return NEED_MORE;
-      const at = start + tag;
-      const stop = start + head + (((bytes[at] as number) << 8) | (bytes[at + 1] as number));
-      return stop <= end ? stop : NEED_MORE;
+      if (end - start < 3) return NEED_MORE;
+      return start + 3 + (((bytes[start + 1] as number) << 8) | (bytes[start + 2] as number));
     };
   const read = order === 'big' ? Buffer.prototype.readUIntBE : Buffer.prototype.readUIntLE;
   return (bytes, start, end) => {
@@ -60,99 +61,153 @@ export type FrameHandler = (bytes: Buffer, start: number, end: number) => void;
 
 const EMPTY = Buffer.alloc(0);
 const FIRST_TAIL = 256;
+const MAX_SPARES = 64;
+const SHORT = 64; // bytes that a loop copies faster than Buffer.copy
+// Short tails go from reader to reader: to allocate one for each chunk halves the speed.
+const spares: Buffer<ArrayBuffer>[] = [];
 
 export class FrameReader {
-  /** May be replaced inside the callback: the next frame is cut by the new one. */
-  delimiter: Delimiter;
+  #delimiter: Delimiter;
   readonly #onFrame: FrameHandler;
-  #tail = EMPTY; // the bytes kept from earlier chunks are #tail[0..#kept)
-  #kept = 0;
+  #tail = EMPTY; // the bytes kept from earlier chunks are #tail[#from..#to)
+  #from = 0;
+  #to = 0;
   #stopped = false;
+  #disturbed = false; // the callback stopped the reader or replaced the delimiter
 
   constructor(delimiter: Delimiter, onFrame: FrameHandler) {
-    this.delimiter = delimiter;
+    this.#delimiter = delimiter;
     this.#onFrame = onFrame;
+  }
+
+  /** Inside the callback: the next frame is cut by this one. */
+  set delimiter(delimiter: Delimiter) {
+    this.#delimiter = delimiter;
+    this.#disturbed = true;
   }
 
   /** Bytes that wait for the rest of their frame, or for `resume`. */
   get pending(): number {
-    return this.#kept;
+    return this.#to - this.#from;
   }
 
   /** Cuts all complete frames. What delimiter or callback throw passes through and ends the reader. */
   push(chunk: Buffer): void {
-    if (this.#stopped) this.#keep(chunk, 0, chunk.length);
-    else if (this.#kept === 0) this.#cut(chunk, 0, chunk.length);
-    else this.#cut(chunk, this.#finish(chunk), chunk.length);
+    let start = 0;
+    if (!this.#stopped) {
+      if (this.#to > 0) start = this.#finish(chunk);
+      start = this.#cut(chunk, start, chunk.length);
+    }
+    if (start < chunk.length) this.#keep(chunk, start, chunk.length);
   }
 
   /** From inside the callback: no further frame until `resume`. */
   stop(): void {
     this.#stopped = true;
+    this.#disturbed = true;
   }
 
   resume(): void {
     if (!this.#stopped) return;
     this.#stopped = false;
     const bytes = this.#tail;
-    const end = this.#kept;
-    this.#drop();
-    if (end > 0) this.#cut(bytes, 0, end);
+    const end = this.#to;
+    const from = this.#from;
+    this.#empty();
+    const start = this.#cut(bytes, from, end);
+    const rest = end - start;
+    // Stopped at every frame, copying the rest would be quadratic; once it is cut, a short rest
+    // must not hold on to a long tail.
+    if (rest > 0 && (this.#stopped || rest * 2 >= bytes.length)) {
+      this.#tail = bytes;
+      this.#from = start;
+      this.#to = end;
+      return;
+    }
+    if (rest > 0) this.#keep(bytes, start, end);
+    release(bytes);
   }
 
-  #cut(chunk: Buffer, from: number, end: number): void {
+  /** Gives the frames of chunk[from..end) away; returns where the rest begins. */
+  #cut(chunk: Buffer, from: number, end: number): number {
     const onFrame = this.#onFrame;
     let start = from;
-    while (start < end && !this.#stopped) {
-      const stop = this.delimiter(chunk, start, end);
-      if (stop === NEED_MORE) break;
-      onFrame(chunk, start, stop);
-      start = stop;
+    while (!this.#stopped) {
+      // The inner loop is the hot path: what a callback can change is looked at through one flag.
+      const delimiter = this.#delimiter;
+      this.#disturbed = false;
+      while (!this.#disturbed) {
+        const stop = delimiter(chunk, start, end);
+        if (stop > end) return start;
+        onFrame(chunk, start, stop);
+        start = stop;
+      }
     }
-    if (start < end) this.#keep(chunk, start, end);
+    return start;
   }
 
   /** Completes the kept frame from the head of the chunk; returns how far the chunk was used. */
   #finish(chunk: Buffer): number {
-    const before = this.#kept;
+    const before = this.#to - this.#from;
     let used = 0;
     while (used < chunk.length) {
-      // The tail grows by doubling and takes only what it has room for: a long frame costs its
-      // length, and a short rest does not make the whole chunk be copied.
-      if (this.#kept === this.#tail.length) this.#grow(this.#kept + 1);
-      const room = Math.min(chunk.length - used, this.#tail.length - this.#kept);
-      chunk.copy(this.#tail, this.#kept, used, used + room);
-      this.#kept += room;
-      used += room;
-      const stop = this.delimiter(this.#tail, 0, this.#kept);
-      if (stop === NEED_MORE) continue;
+      // The kept bytes at most double at a time: a long frame costs its length, and a short rest
+      // does not make the whole chunk be copied.
+      if (this.#to === this.#tail.length) this.#grow(1);
+      const room = Math.min(this.#tail.length - this.#to, Math.max(SHORT, this.pending));
+      const stepEnd = Math.min(chunk.length, used + room);
+      this.#append(chunk, used, stepEnd);
+      used = stepEnd;
+      const from = this.#from;
+      const stop = this.#delimiter(this.#tail, from, this.#to);
+      if (stop > this.#to) continue;
       const frame = this.#tail;
-      this.#drop();
-      this.#onFrame(frame, 0, stop);
-      return stop - before;
+      this.#empty();
+      this.#onFrame(frame, from, stop);
+      release(frame);
+      return stop - from - before;
     }
     return used;
   }
 
   #keep(chunk: Buffer, start: number, end: number): void {
-    const length = end - start;
-    if (this.#tail.length < this.#kept + length) this.#grow(this.#kept + length);
-    chunk.copy(this.#tail, this.#kept, start, end);
-    this.#kept += length;
+    if (this.#tail.length - this.#to < end - start) this.#grow(end - start);
+    this.#append(chunk, start, end);
   }
 
-  #grow(atLeast: number): void {
-    let size = Math.max(FIRST_TAIL, this.#tail.length * 2);
-    while (size < atLeast) size *= 2;
-    const grown = Buffer.allocUnsafeSlow(size); // pooled memory would pin 8 KiB for a few bytes
-    this.#tail.copy(grown, 0, 0, this.#kept);
+  #append(chunk: Buffer, start: number, end: number): void {
+    const tail = this.#tail;
+    let to = this.#to;
+    if (end - start > SHORT) chunk.copy(tail, to, start, end);
+    else for (let at = start; at < end; at++) tail[to++] = chunk[at] as number;
+    this.#to += end - start;
+  }
+
+  /** Makes room for `more` bytes and for as many as are kept, so that copying stays linear. */
+  #grow(more: number): void {
+    const old = this.#tail;
+    const kept = this.#to - this.#from;
+    let size = FIRST_TAIL;
+    while (size < kept + Math.max(kept, more)) size *= 2;
+    // Not from Node's pool, 8 KiB of which a few bytes would hold on to.
+    const grown = (size === FIRST_TAIL && spares.pop()) || Buffer.allocUnsafeSlow(size);
+    if (kept > 0) old.copy(grown, 0, this.#from, this.#to);
+    release(old);
     this.#tail = grown;
+    this.#from = 0;
+    this.#to = kept;
   }
 
-  #drop(): void {
+  #empty(): void {
     this.#tail = EMPTY;
-    this.#kept = 0;
+    this.#from = 0;
+    this.#to = 0;
   }
+}
+
+/** Takes back a tail that nobody reads any more. */
+function release(tail: Buffer<ArrayBuffer>): void {
+  if (tail.length === FIRST_TAIL && spares.length < MAX_SPARES) spares.push(tail);
 }
 
 function tooLarge(length: number, max: number): FleximError {

@@ -26,8 +26,14 @@ const NO_RETRY = ['relay-auth-mismatch', 'relay-key-changed', 'replaced', 'close
 /** Connects and logs in once, then stays connected as long as it can. */
 export async function dial(options: DialOptions): Promise<Link> {
   const link = new FleximLink(options);
-  await link.connect();
-  return link;
+  try {
+    await link.connect();
+    if (link.lost) throw link.lost;
+    return link;
+  } catch (error) {
+    link.abandon(); // a connection lost right after the login would go on reconnecting
+    throw error;
+  }
 }
 
 class FleximLink implements Link {
@@ -38,6 +44,7 @@ class FleximLink implements Link {
   readonly #reconnect: { readonly minMs: number; readonly maxMs: number } | null;
   readonly #events = new AsyncQueue<LinkEvent>();
   readonly #deliveries = new AsyncQueue<Delivery>((left) => this.#taken(left));
+  readonly #abort = new AbortController(); // of a login under way
   readonly #settle: (error: FleximError | null) => void;
   #session: Session | null = null;
   #held = false;
@@ -47,6 +54,8 @@ class FleximLink implements Link {
   #relay: RelayInfo | null = null;
   #self: Person | null = null;
   #isClosed = false;
+  /** Why the link was closed for good, unless by its user. */
+  lost: FleximError | null = null;
 
   constructor(options: DialOptions) {
     this.#options = options;
@@ -67,6 +76,7 @@ class FleximLink implements Link {
 
   async connect(): Promise<void> {
     const channel = await dialTcp(this.#options, this.#options.timeoutMs ?? ANSWER_MS);
+    if (this.#isClosed) return channel.reset();
     const session = await login(
       channel,
       {
@@ -74,7 +84,7 @@ class FleximLink implements Link {
         noticed: (status) => this.#noticed(status),
         ended: (error) => this.#ended(error),
       },
-      this.#options,
+      { ...this.#options, signal: this.#abort.signal },
     );
     if (this.#isClosed) return session.fail(closedError());
     this.#session = session;
@@ -85,16 +95,18 @@ class FleximLink implements Link {
     this.#events.push({ kind: 'up', relay: session.relay, self: session.self });
     session.start();
     this.#taken(this.#deliveries.length);
-    if (session.isFirstLogin && this.#options.alias) await this.#claim(this.#options.alias);
+    if (session.isFirstLogin && this.#options.alias)
+      await this.#claim(session, this.#options.alias);
   }
 
   /** The first login claims the wished alias; somebody else may have it, which is no failure. */
-  async #claim(alias: string): Promise<void> {
+  async #claim(session: Session, alias: string): Promise<void> {
     try {
       await this.directory.register(alias);
     } catch (error) {
-      if (!isFleximError(error, 'command-refused')) throw error;
-      this.#events.push({ kind: 'alias-refused', alias, reason: error.message });
+      if (isFleximError(error, 'command-refused'))
+        this.#events.push({ kind: 'alias-refused', alias, reason: error.message });
+      else session.fail(error as Error); // which goes the way of every session that ends
     }
   }
 
@@ -103,11 +115,11 @@ class FleximLink implements Link {
   }
 
   events(): AsyncIterableIterator<LinkEvent> {
-    return this.#events;
+    return leavable(this.#events);
   }
 
   deliveries(): AsyncIterableIterator<Delivery> {
-    return this.#deliveries;
+    return leavable(this.#deliveries);
   }
 
   async ping(): Promise<number> {
@@ -129,8 +141,18 @@ class FleximLink implements Link {
   };
 
   async close(): Promise<void> {
-    if (this.#isClosed) return;
-    await this.#session?.close();
+    if (!this.#isClosed) {
+      this.#isClosed = true; // nothing more goes out; what is on its way in is still delivered
+      this.#abort.abort();
+      this.#readOn();
+      await this.#session?.close();
+      this.#finish(null);
+    }
+    await this.closed;
+  }
+
+  abandon(): void {
+    this.#session?.fail(closedError());
     this.#finish(null);
   }
 
@@ -139,13 +161,17 @@ class FleximLink implements Link {
   #delivered(envelope: Uint8Array): void {
     // Without acknowledgements the relay forgets a Message when it is written: nothing to do.
     this.#deliveries.push({ envelope, done: () => {} });
-    if (this.#held || this.#deliveries.length < DELIVERIES_HIGH) return;
+    if (this.#held || this.#isClosed || this.#deliveries.length < DELIVERIES_HIGH) return;
     this.#held = true;
     this.#session?.hold();
   }
 
   #taken(left: number): void {
-    if (!this.#held || left >= DELIVERIES_HIGH / 2) return;
+    if (left < DELIVERIES_HIGH / 2) this.#readOn();
+  }
+
+  #readOn(): void {
+    if (!this.#held) return;
     this.#held = false;
     this.#session?.release();
   }
@@ -162,7 +188,7 @@ class FleximLink implements Link {
   }
 
   #again(error: FleximError): void {
-    if (this.#isClosed) return;
+    if (this.#isClosed) return this.#finish(null);
     const reconnect = this.#reconnect;
     if (!reconnect || NO_RETRY.some((code) => code === error.code)) return this.#finish(error);
     const retryMs = pause(this.#attempt++, reconnect, error);
@@ -175,8 +201,8 @@ class FleximLink implements Link {
   }
 
   #finish(error: FleximError | null): void {
-    if (this.#isClosed) return;
     this.#isClosed = true;
+    this.lost ??= error;
     if (this.#retry) clearTimeout(this.#retry);
     this.#session = null;
     this.#events.end();
@@ -214,15 +240,28 @@ class FleximLink implements Link {
   }
 }
 
-/** Half fixed, half chance, so that clients of a relay that went away do not return as one. */
+/** A loop over it may be left: what comes later waits for the next loop, and is not lost. */
+function leavable<T>(queue: AsyncQueue<T>): AsyncIterableIterator<T> {
+  return {
+    next: () => queue.next(),
+    return: async () => ({ value: undefined, done: true }),
+    [Symbol.asyncIterator]() {
+      return this;
+    },
+  };
+}
+
+/** Half fixed, half chance, so that clients of a relay that went away do not return as one. A relay
+ * that stops says from when on it can be there again. */
 function pause(
   attempt: number,
   { minMs, maxMs }: { minMs: number; maxMs: number },
   why: FleximError,
 ) {
   const asked = why.code === 'relay-stopping' ? (why.cause as { seconds: number }).seconds : 0;
-  const whole = Math.max(Math.min(maxMs, minMs * 2 ** Math.min(attempt, 20)), asked * 1_000);
-  return Math.round(whole / 2 + (whole / 2) * Math.random());
+  const most = Math.min(maxMs, minMs * 2 ** Math.min(attempt + 1, 20));
+  const least = Math.max(Math.min(minMs, maxMs), most / 2);
+  return Math.round(asked * 1_000 + least + (most - least) * Math.random());
 }
 
 const MESSAGE_EVENTS = new Map<number, 'queued' | 'unknown' | 'full'>([
@@ -235,7 +274,7 @@ function noticeEvent(code: number, payload: string): LinkEvent | null {
   if (code === STATUS.queueSent) return { kind: 'caught-up' };
   const kind = MESSAGE_EVENTS.get(code);
   const about = kind && /^(\S+) (\d{1,15})(?: |$)/.exec(payload);
-  if (kind && about) return { kind, to: about[1] as string, n: Number(about[2]) };
+  if (kind && about) return { kind, to: printable(about[1] as string, 300), n: Number(about[2]) };
   return { kind: 'notice', code, text: printable(payload) };
 }
 

@@ -21,8 +21,11 @@ const COMMANDS: Readonly<Record<string, Handler>> = {
   PING: (_, [echo = '']) => pong(echo),
   OFFLINES: () => statusFrame('fine'), // what waits is delivered without being asked for
 
-  ROSTER: ({ relay }, [after]) =>
-    rosterFrame(relay.roster === 'none' ? [] : relay.directory.roster(after ?? null)),
+  ROSTER: ({ relay }, [after = null]) => {
+    const problem = after === null ? null : aliasProblem(after);
+    if (problem) return statusFrame('malformed', `bad-cursor not an alias: ${problem}`);
+    return rosterFrame(relay.roster === 'none' ? [] : relay.directory.roster(after));
+  },
 
   SEARCH: ({ relay }, [prefix = '']) => {
     if ([...prefix].length < SEARCH_MIN)

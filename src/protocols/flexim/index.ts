@@ -6,7 +6,7 @@ import { dial } from './client.ts';
 import { serve } from './server.ts';
 import { MAX_BODY } from './wire.ts';
 
-// A Message around an envelope takes 104 bytes with a hex `to`, 5 more with /live.
+// A Message around an envelope takes 96 bytes with a hex `to`, 5 more with /live.
 const MESSAGE_OVERHEAD = 128;
 
 export const flexim: Protocol = {

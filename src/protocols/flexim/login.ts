@@ -80,7 +80,8 @@ export interface AnswerFrom {
 export function answerChallenge(auth: Auth, { identity, relay, binding }: AnswerFrom): Answer {
   const challenge = openField(auth.challenge, identity.exchange);
   const lastSeen = openField(auth.last_seen, identity.exchange);
-  if (typeof challenge !== 'string' || !namesUs(challenge, relay, binding)) throw mismatch();
+  const readable = typeof challenge === 'string' && typeof lastSeen === 'number';
+  if (!readable || !namesUs(challenge, relay, binding)) throw mismatch();
   const nonce = toBase64url(randomBytes(RANDOM_BYTES));
   const sealedChallenge = sealText(challenge, relay);
   const sealedNonce = sealText(nonce, relay);
@@ -88,7 +89,7 @@ export function answerChallenge(auth: Auth, { identity, relay, binding }: Answer
   return {
     response: { challenge: sealedChallenge, nonce: sealedNonce },
     nonce,
-    lastSeen: typeof lastSeen === 'number' ? lastSeen : 0,
+    lastSeen,
   };
 }
 
@@ -107,6 +108,6 @@ export function mismatch(): FleximError {
   return new FleximError(
     'relay-auth-mismatch',
     'the relay did not prove that it holds the key it showed; somebody may stand in between. ' +
-      'Nothing was sent. Ask the operator of the relay for its address with ?relay=KEY.',
+      'No message was sent. Ask the operator of the relay for its address with ?relay=KEY.',
   );
 }

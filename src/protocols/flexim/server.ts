@@ -3,17 +3,21 @@
 import type { Identity } from '../../crypto/identity.ts';
 import { Deadlines } from '../../lib/time.ts';
 import type { Channel } from '../../net/channel.ts';
+import type { ConnectionOptions } from '../../net/connection.ts';
 import { listenTcp } from '../../net/tcp.ts';
 import type { Relay } from '../../relay/relay.ts';
 import type { ServeOptions, Service } from '../protocol.ts';
 import { type House, Visitor } from './visitor.ts';
 
+const STRANGER_BYTES = 4 * 1024; // unread answers before the login; they count nowhere
 const RETURN_S = 5; // clients of a stopping relay come back after about so long
 
 /** The visitors of one relay, over whatever channels they come. */
 export class Flexim implements House {
   readonly relay: Relay;
   readonly identity: Identity;
+  readonly strangers: ConnectionOptions = { replyBytes: STRANGER_BYTES };
+  readonly members: ConnectionOptions;
   readonly #visitors = new Set<Visitor>();
   readonly #hellos: Deadlines<Visitor>;
   readonly #logins: Deadlines<Visitor>;
@@ -22,7 +26,8 @@ export class Flexim implements House {
   constructor(relay: Relay, identity: Identity) {
     this.relay = relay;
     this.identity = identity;
-    const { limits, clock } = relay;
+    const { limits, clock, router } = relay;
+    this.members = { replyBytes: limits.replyBytes, account: router.account };
     this.#hellos = new Deadlines(limits.helloMs, clock, (each) => each.expired('hello'));
     this.#logins = new Deadlines(limits.loginMs, clock, (each) => each.expired('login'));
   }

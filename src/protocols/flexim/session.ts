@@ -29,6 +29,8 @@ import {
 export const ANSWER_MS = 20_000;
 const HEARTBEAT_MS = 30_000;
 const REPLY_BYTES = 1024 * 1024;
+const MAX_ALIAS = 64; // characters; the relay may be anybody
+const MAX_WAIT_S = 3_600; // a relay that stops cannot ask for more
 
 /** What a command may be answered with. */
 export type Answer = { readonly [N in 'User' | 'Roster' | 'Status' | 'Command']: NamedDatum<N> }[
@@ -61,9 +63,11 @@ type Expected = { name: DatumName; resolve(datum: never): void; reject(error: Er
 export async function login(
   channel: Channel,
   handler: SessionHandler,
-  options: DialOptions,
+  options: DialOptions & { readonly signal?: AbortSignal },
 ): Promise<Session> {
   const session = new Session(channel, handler);
+  const abort = () => session.fail(new FleximError('closed', 'the login was given up'));
+  options.signal?.addEventListener('abort', abort);
   const limit = setTimeout(
     () =>
       session.fail(new FleximError('login-timeout', 'the relay did not finish the login in time')),
@@ -77,6 +81,7 @@ export async function login(
     throw error;
   } finally {
     clearTimeout(limit);
+    options.signal?.removeEventListener('abort', abort);
   }
 }
 
@@ -91,16 +96,14 @@ export class Session implements ConnectionHandler {
   readonly #answers: Deadlines<Pending>;
   #expected: Expected | null = null;
   #loggedIn = false;
+  #isHeld = false;
   #failure: FleximError | null = null;
   #sent = 0;
   #heartbeat: NodeJS.Timeout | null = null;
 
   constructor(channel: Channel, handler: SessionHandler) {
     this.#handler = handler;
-    this.#connection = new Connection(channel, this, {
-      delimiter: frameDelimiter,
-      replyBytes: REPLY_BYTES,
-    });
+    this.#connection = new Connection(channel, frameDelimiter, this, { replyBytes: REPLY_BYTES });
     this.#answers = new Deadlines(ANSWER_MS, systemClock, () =>
       this.fail(new FleximError('connection-lost', 'the relay does not answer any more')),
     );
@@ -130,7 +133,9 @@ export class Session implements ConnectionHandler {
     const user = await this.#next('User');
     checkProof(user.proof, answer.nonce);
     if (toHex(user.key) !== identity.hex) throw mismatch();
-    if (pinned === null) pins.add(place, hex);
+    // Another process may have pinned another key in the meantime.
+    if (pinned === null) checkKey(hex, place, await pins.add(place, hex), relayKey ?? null);
+    if (this.#failure) throw this.#failure;
 
     const name = printable(greeting.aliases[0] ?? '', 64);
     this.relay = { name, key: hex, host, port, firstContact: pinned === null };
@@ -184,7 +189,7 @@ export class Session implements ConnectionHandler {
     const pending = { resolve, reject };
     this.#frame('Command', { cmd, payload });
     this.#pending.push(pending);
-    this.#answers.start(pending);
+    if (!this.#isHeld) this.#answers.start(pending);
     return promise;
   }
 
@@ -195,12 +200,16 @@ export class Session implements ConnectionHandler {
     return ++this.#sent;
   }
 
-  /** Stops and restarts reading, for a consumer that does not keep up. */
+  /** Stops reading, for a consumer that does not keep up: until `release` no answer can be late. */
   hold(): void {
+    this.#isHeld = true;
+    for (const pending of this.#pending) this.#answers.stop(pending);
     this.#connection.hold();
   }
 
   release(): void {
+    this.#isHeld = false;
+    for (const pending of this.#pending) this.#answers.start(pending);
     this.#connection.release();
   }
 
@@ -320,14 +329,15 @@ function replaced(): FleximError {
 }
 
 function stopping(payload: string): FleximError {
-  const seconds = Number(/^\d{1,4}/.exec(payload)?.[0] ?? 0);
+  const seconds = Math.min(Number(/^\d+/.exec(payload)?.[0] ?? 0), MAX_WAIT_S);
   return new FleximError('relay-stopping', `the relay is stopping; it asks to wait ${seconds} s`, {
     seconds,
   });
 }
 
 export function person({ key, aliases, last_seen }: User): Person {
-  return { key: toHex(key), aliases, lastSeen: last_seen };
+  const shown = aliases.map((alias) => printable(alias, MAX_ALIAS));
+  return { key: toHex(key), aliases: shown, lastSeen: last_seen };
 }
 
 /** bin values are views of memory that is used again. */

@@ -6,7 +6,11 @@ import { hostGroup, parseKey } from '../../lib/address.ts';
 import { fromHex } from '../../lib/bytes.ts';
 import { FleximError, isFleximError } from '../../lib/errors.ts';
 import type { Channel } from '../../net/channel.ts';
-import { Connection, type ConnectionHandler } from '../../net/connection.ts';
+import {
+  Connection,
+  type ConnectionHandler,
+  type ConnectionOptions,
+} from '../../net/connection.ts';
 import type { DropReason } from '../../relay/drops.ts';
 import type { Relay } from '../../relay/relay.ts';
 import type { Member } from '../../relay/router.ts';
@@ -29,13 +33,23 @@ import {
 /** What all visitors of a server share. */
 export interface House {
   readonly relay: Relay;
+  /** What a connection may hold before and after its login. */
+  readonly strangers: ConnectionOptions;
+  readonly members: ConnectionOptions;
   readonly identity: Identity;
   /** A visitor's state changed: it waits for the hello, for the login, or for nothing. */
   expect(visitor: Visitor, what: 'hello' | 'login' | null): void;
   gone(visitor: Visitor): void;
 }
 
+type LoginRefusal = DropReason & `login-${string}`;
 type Stage = 'hello' | 'greeted' | 'challenged' | 'admitted' | 'member' | 'leaving';
+
+const REFUSED = {
+  away: 'not connected, and this relay keeps no queue yet',
+  slow: 'reads too slowly',
+  memory: 'the relay has no memory left for slow readers',
+} as const;
 
 export class Visitor implements Member, ConnectionHandler {
   key = '';
@@ -48,12 +62,7 @@ export class Visitor implements Member, ConnectionHandler {
 
   constructor(channel: Channel, house: House) {
     this.#house = house;
-    const { limits, router } = house.relay;
-    this.#connection = new Connection(channel, this, {
-      delimiter: helloDelimiter,
-      replyBytes: limits.replyBytes,
-      account: router.account,
-    });
+    this.#connection = new Connection(channel, helloDelimiter, this, house.strangers);
     house.expect(this, 'hello');
   }
 
@@ -172,6 +181,7 @@ export class Visitor implements Member, ConnectionHandler {
     this.#hold(relay.directory.login(this.key, this.#alias), ({ refused }) => {
       if (refused) relay.drops.count('alias-refused');
       this.#stage = 'member';
+      this.#connection.allow(this.#house.members);
       this.#alias = null;
       this.#house.expect(this, null);
       relay.router.join(this);
@@ -180,9 +190,9 @@ export class Visitor implements Member, ConnectionHandler {
     });
   }
 
-  #refuseLogin(why: string, reason: DropReason = 'login-failed'): void {
+  #refuseLogin(why: string, reason: LoginRefusal = 'login-failed'): void {
     this.#house.relay.drops.count(reason);
-    this.#leave(statusFrame('loginFailed', why));
+    this.#leave(statusFrame('loginFailed', `${reason} ${why}`));
   }
 
   /** The time limit for hello or login has passed. */
@@ -216,7 +226,7 @@ export class Visitor implements Member, ConnectionHandler {
     const shown = to.slice(0, 256);
     if (outcome === 'unknown')
       this.#reply(statusFrame('unknownRecipient', `${shown} ${n} nobody here has that name`));
-    else this.#reply(statusFrame('queueFull', `${shown} ${n} not connected or too slow`));
+    else this.#reply(statusFrame('queueFull', `${shown} ${n} ${REFUSED[outcome]}`));
   }
 
   #command(bytes: Buffer, start: number, end: number): void {
@@ -275,6 +285,7 @@ export class Visitor implements Member, ConnectionHandler {
 
   /** Tells the user that the relay stops, and when to come back. */
   dismiss(seconds: number): void {
+    if (this.#stage === 'hello') return this.abandon(); // it has not shown that it speaks Flexim
     this.#leave(statusFrame('stopping', `${seconds} the relay is stopping`));
   }
 

@@ -1,0 +1,69 @@
+// A short fuzz of every target with a fixed seed, and the fuzzer itself: it repeats, and it goes red.
+
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { FleximError } from '../src/lib/errors.ts';
+import { input, random } from './fuzz/inputs.ts';
+import { fuzz } from './fuzz/run.ts';
+import { TARGETS, type Target } from './fuzz/targets.ts';
+
+const COUNT = 10_000;
+const test = suite('fuzz');
+
+for (const target of TARGETS)
+  test(`${target.name}: ${COUNT} inputs`, () => {
+    const [outcome] = fuzz([target], { count: COUNT, seed: 1 });
+    assert.is(outcome?.failure, null);
+    assert.ok((outcome?.accepted ?? 0) > COUNT / 100, `accepted only ${outcome?.accepted}`);
+  });
+
+test('the names are all different', () => {
+  assert.is(new Set(TARGETS.map(({ name }) => name)).size, TARGETS.length);
+});
+
+const seeds = [Uint8Array.of(1, 2, 3, 4), Uint8Array.of(0xff, 0, 0xff)];
+
+test('the same seed gives the same inputs, another one others, and seeds stay as they are', () => {
+  const inputs = (seed: number) => {
+    const next = random(seed);
+    return Array.from({ length: 200 }, () => Buffer.from(input(next, seeds)).toString('hex'));
+  };
+  assert.equal(inputs(1), inputs(1));
+  assert.not.equal(inputs(1), inputs(2));
+  assert.ok(new Set(inputs(1)).size > 100);
+  assert.equal(seeds, [Uint8Array.of(1, 2, 3, 4), Uint8Array.of(0xff, 0, 0xff)]);
+});
+
+test('anything thrown that is no FleximError fails, with the input as hex', () => {
+  const run = (parse: Target['parse']) =>
+    fuzz([{ name: 'x', seeds, parse }], { count: 500, seed: 1 })[0]?.failure ?? null;
+  const when = (error: unknown) => (bytes: Uint8Array) => {
+    if (bytes[0] === 0xff) throw error;
+  };
+  assert.is(run(when(new FleximError('malformed', 'fine'))), null);
+  assert.match(
+    run(when(new TypeError('oops'))) ?? '',
+    /^input \d+ \(ff[0-9a-f]*\): TypeError: oops/,
+  );
+  assert.match(run(when('a string')) ?? '', /: a string$/);
+});
+
+test('an input that takes more than a second fails', () => {
+  const { now } = performance;
+  let time = 0;
+  performance.now = () => time;
+  try {
+    const takes = (ms: number): Target => {
+      const parse = () => {
+        time += ms;
+      };
+      return { name: 'x', seeds, parse };
+    };
+    assert.match(fuzz([takes(1001)], { count: 5, seed: 1 })[0]?.failure ?? '', /took 1001 ms/);
+    assert.is(fuzz([takes(999)], { count: 5, seed: 1 })[0]?.failure, null);
+  } finally {
+    performance.now = now;
+  }
+});
+
+test.run();

@@ -1,0 +1,103 @@
+// Every parser of bytes from strangers. A new one is one line here: a name, a few good inputs as
+// seeds, and a call that may throw FleximErrors and nothing else.
+
+import { parseAddress } from '../../src/lib/address.ts';
+import { aliasProblem } from '../../src/lib/alias.ts';
+import { fromBase64url, toBase64url } from '../../src/lib/bytes.ts';
+import { printable } from '../../src/lib/text.ts';
+import { codec } from '../../src/wire/datum.ts';
+import {
+  type Delimiter,
+  exactly,
+  FrameReader,
+  lengthPrefixed,
+  terminated,
+} from '../../src/wire/frames.ts';
+import { decode, encode, measure, skip } from '../../src/wire/msgpack.ts';
+import { byteArray, integer, list, optional, struct, text } from '../../src/wire/shape.ts';
+
+export interface Target {
+  readonly name: string;
+  readonly seeds: readonly Uint8Array[];
+  readonly parse: (bytes: Uint8Array) => void;
+}
+
+const ofText = (parse: (text: string) => unknown) => (bytes: Uint8Array) => {
+  parse(Buffer.from(bytes).toString('latin1'));
+};
+const texts = (...all: string[]) => all.map((each) => new Uint8Array(Buffer.from(each, 'latin1')));
+
+const KEY = 'ab'.repeat(32);
+const person = {
+  aliases: ['alice', 'Foo'],
+  key: new Uint8Array(32).fill(7),
+  last_seen: 1539890190,
+};
+const samples = codec({
+  Message: {
+    tag: 3,
+    fields: { to: text(), flags: list(text(100), 20), date: integer(), msg: optional(text()) },
+  },
+  Roster: {
+    tag: 4,
+    fields: {
+      users: list(struct({ aliases: list(text()), key: byteArray(32), last_seen: integer(0) })),
+    },
+  },
+});
+const datums = [
+  { to: KEY, flags: ['NOTIFY'], date: 1539890190, msg: 'HEY, LISTEN!' },
+  ['bob', [], -1],
+  { users: [person, { ...person, key: [...person.key] }] },
+  [[[['a'], person.key, 2 ** 40]]],
+  { a: [1.5, null, true, { b: [new Date(0), 'x'.repeat(300)] }] },
+].map((value) => encode(value).slice());
+
+// What the library behind decode refuses by itself: a short timestamp, a key named __proto__.
+datums.push(Uint8Array.of(0xc7, 1, 0xff, 0), encode(JSON.parse('{"__proto__": 1}')).slice());
+
+const DELIMITERS: readonly Delimiter[] = [
+  lengthPrefixed({ tag: 1, size: 2, order: 'big', max: 0xffff }),
+  lengthPrefixed({ tag: 0, size: 4, order: 'little', max: 1 << 20 }),
+  lengthPrefixed({ tag: 2, size: 1, order: 'big', max: 100 }),
+  terminated(10, 64),
+  exactly(5),
+];
+
+/** The first byte picks the delimiter, the second the size of the chunks. */
+function frames(bytes: Uint8Array): void {
+  const delimiter = DELIMITERS[(bytes[0] ?? 0) % DELIMITERS.length] as Delimiter;
+  const size = 1 + (bytes[1] ?? 0);
+  const rest = Buffer.from(bytes.subarray(2));
+  let cut = 0;
+  const reader = new FrameReader(delimiter, (_, start, end) => {
+    cut += end - start;
+  });
+  for (let at = 0; at < rest.length; at += size) reader.push(rest.subarray(at, at + size));
+  if (cut + reader.pending !== rest.length) throw new Error('bytes were lost or made up');
+}
+
+const framed = datums.map((bytes, i) =>
+  Uint8Array.from([i, 9, 3, bytes.length >> 8, bytes.length & 255, ...bytes, 3, 0, 1, 0xc0]),
+);
+
+export const TARGETS: readonly Target[] = [
+  { name: 'msgpack decode', seeds: datums, parse: decode },
+  { name: 'msgpack measure', seeds: datums, parse: (bytes) => measure(bytes, 0, bytes.length) },
+  { name: 'msgpack skip', seeds: datums, parse: (bytes) => skip(bytes, 0, bytes.length) },
+  { name: 'frames', seeds: framed, parse: frames },
+  { name: 'shape Message', seeds: datums, parse: (bytes) => samples.unpack('Message', bytes) },
+  { name: 'shape Roster', seeds: datums, parse: (bytes) => samples.unpack('Roster', bytes) },
+  {
+    name: 'address',
+    seeds: texts(`flexim://h:5?relay=${KEY}&transport=t&invite=i#${KEY}`, 'h:1', '[::1%e0]:9'),
+    parse: ofText(parseAddress),
+  },
+  { name: 'alias', seeds: texts('alice', 'm\xfcller', 'a.b_c-9'), parse: ofText(aliasProblem) },
+  { name: 'base64url', seeds: texts(toBase64url(person.key), '_-8'), parse: ofText(fromBase64url) },
+  {
+    name: 'printable',
+    seeds: texts('abc', '\x1b[2Jabc\x9b'),
+    parse: ofText((t) => printable(t, 9)),
+  },
+];
