@@ -77,11 +77,13 @@ export function datums(): Contest[] {
     {
       title: `datums: encode ${name}`,
       unit: 'datums',
+      atLeast: [],
       contestants: CODECS.map((codec) => encoding(codec, datum)),
     },
     {
       title: `datums: decode ${name}`,
       unit: 'datums',
+      atLeast: [],
       contestants: CODECS.map((codec) => decoding(codec, datum)),
     },
   ]);

@@ -14,6 +14,8 @@ export interface Contest {
   readonly title: string;
   readonly unit: string; // of what run() counts
   readonly contestants: readonly Contestant[];
+  /** By --check: how fast we must be beside another. */
+  readonly atLeast: readonly { readonly name: string; readonly ratio: number }[];
 }
 
 export interface Row {
@@ -28,6 +30,15 @@ export interface Result {
   readonly title: string;
   readonly unit: string;
   readonly rows: readonly Row[];
+}
+
+/** What a bench found out: for people, and for programs. */
+export interface Report {
+  readonly title: string;
+  readonly text: string;
+  readonly data: unknown;
+  /** What --check holds it to: ratios and sizes, for machines differ in speed. */
+  readonly bounds: readonly { readonly what: string; readonly kept: boolean }[];
 }
 
 // Many short rounds: a busy machine disturbs some of them, and neighbours alike.

@@ -3,9 +3,9 @@
 import type { Options, Settings } from './options.ts';
 
 export const COMMON = {
-  as: { type: 'string', about: 'which key to use, where there are several' },
+  as: { type: 'string', about: 'name of the key to use, where there are several' },
   keys: { type: 'string', about: 'directory of the keys' },
-  data: { type: 'string', about: 'directory of everything else that is kept' },
+  data: { type: 'string', about: 'directory of the rest: which key each relay had' },
   relay: {
     type: 'string',
     about: 'the relay: HOST, HOST:PORT or a flexim:// address',
@@ -13,7 +13,7 @@ export const COMMON = {
   },
   'passphrase-fd': {
     type: 'number',
-    about: 'read the passphrase from this file descriptor',
+    about: 'read the passphrase from this file descriptor: `3` with 3<FILE',
     flagOnly: true,
   },
   json: { type: 'boolean', about: 'write JSON for programs', default: false, flagOnly: true },
@@ -36,7 +36,7 @@ export const PING = {
   count: { type: 'number', about: 'how many round trips', default: 3, min: 1, max: 1_000 },
   alias: {
     type: 'boolean',
-    about: "claim the key's name as alias at the first login",
+    about: "claim the key's name as alias at the first login; --no-alias leaves it",
     default: true,
   },
 } as const satisfies Options;

@@ -68,14 +68,14 @@ export async function main(args: readonly string[]): Promise<void> {
       'Settings come from flags, then FLEXIM_… variables, then config.toml, then the defaults.\n' +
         'Start with: flexim keygen NAME',
     );
-  for (const { usage, about, options, run } of COMMANDS)
+  for (const { usage, about, options, names, run } of COMMANDS)
     argv.command(
       usage,
       about,
-      (sub: Argv) => declare(sub, options),
+      (sub: Argv) => declare(withArguments(sub, names), options),
       (flags) => run(flags),
     );
-  await argv.demandCommand(1, 'Which command').parseAsync();
+  await argv.demandCommand(1, 'which command? A start: flexim keygen NAME').parseAsync();
 }
 
 function entry<const O extends Options>({ usage, about, options, load }: Entry<O>) {
@@ -90,14 +90,25 @@ function entry<const O extends Options>({ usage, about, options, load }: Entry<O
         alsoKnown: ALL_OPTIONS,
       },
     );
-    const given = names.map((name) => [name, text(flags[name])]);
+    const given = names.map((name) => [name, flags[name]]);
     const work = await load();
     await work({ settings: settings as Common & Settings<O>, args: Object.fromEntries(given) });
   };
-  return { usage, about, options: options as Options, run };
+  return { usage, about, options: options as Options, names, run };
 }
 
-/** yargs reads a positional argument that looks like a number as one. */
-function text(value: unknown): string | undefined {
-  return value === undefined ? undefined : String(value);
+const ARGUMENTS: Readonly<Record<string, string>> = {
+  name: 'name of the key',
+  relay: 'HOST, HOST:PORT or a flexim:// address; else the one of --relay',
+  action: 'list, trust or forget; list if there is none',
+  address: 'HOST, HOST:PORT or, to trust a key, flexim://HOST:PORT?relay=KEY',
+};
+
+/** As texts: a key may be called 007. */
+function withArguments(argv: Argv, names: readonly string[]): Argv {
+  const describe = (name: string) => ARGUMENTS[name] ?? '';
+  return names.reduce(
+    (sub, name) => sub.positional(name, { type: 'string', describe: describe(name) }),
+    argv,
+  );
 }

@@ -39,16 +39,18 @@ export function parser(name: string, args: readonly string[]): Argv {
     .parserConfiguration({
       'camel-case-expansion': false,
       'duplicate-arguments-array': true,
-      'parse-positional-numbers': false, // a key may be called 007
     })
     .strict()
+    .locale('en') // the rest of what is said is English too
     .exitProcess(false)
     .help('help', 'show this help')
-    .version('version', 'show the version', undefined as unknown as string)
+    .describe('version', 'show the version')
     .alias('help', 'h')
     .wrap(Math.min(100, process.stdout.columns ?? 100))
     .fail((message, error) => {
-      throw error ?? new FleximError('usage', `${message}. See ${name} --help.`);
+      const said = message?.replace(/^Unknown arguments?:/, 'no such command, argument or option:');
+      if (error && error.name !== 'YError') throw error; // not what yargs has to complain about
+      throw new FleximError('usage', `${said}. See ${name} --help.`);
     });
 }
 

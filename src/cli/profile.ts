@@ -17,7 +17,8 @@ export function openKeys(settings: Common): Keys {
     cwd: process.cwd(),
     dataHome: dataHome(process.env),
   });
-  tell(`keys in ${place.path} (${place.why})`);
+  // A setting, whether it came as flag, variable or from the file, arrives here as the flag.
+  tell(`keys in ${place.path} (${place.why === '--keys' ? 'as set' : place.why})`);
   return new Keys(place.path);
 }
 

@@ -89,16 +89,17 @@ async function start(read: () => RelaySettings): Promise<void> {
   try {
     const { host, port } = settings;
     const service = await protocols.flexim.serve({ host, port, relay, identity });
-    const address = formatAddress({ ...service.address, relayKey: identity.hex });
-    log.info({ ...service.address, store: store.path }, 'listening');
-    process.stdout.write(`${address}\n`);
-    if (isLoopback(host))
-      log.info({}, 'reachable from this machine only; to let others in: --host 0.0.0.0');
+    // Before the address is out: who has it may send signals at once.
     obeySignals(relay, read, log, async () => {
       await service.stop();
       await store.close();
       log.info({ drops: relay.drops.totals() }, 'stopped');
     });
+    const address = formatAddress({ ...service.address, relayKey: identity.hex });
+    log.info({ ...service.address, store: store.path }, 'listening');
+    process.stdout.write(`${address}\n`);
+    if (isLoopback(host))
+      log.info({}, 'reachable from this machine only; to let others in: --host 0.0.0.0');
   } catch (error) {
     await store.close();
     throw error;

@@ -38,6 +38,16 @@ export function wipeIdentity(identity: Identity): void {
   wipe(identity.seed, identity.signing.privateKey, identity.exchange.privateKey);
 }
 
+/**
+ * Whether a public key is the one text of its value: X25519 takes the top bit and numbers from
+ * 2^255 - 19 up as other spellings, and one private key must not be two users.
+ */
+export function isCanonical(X: Uint8Array): boolean {
+  const high = X[31] as number;
+  if (high < 0x7f) return true;
+  return high === 0x7f && ((X[0] as number) < 0xed || X.subarray(1, 31).some((b) => b !== 0xff));
+}
+
 const FINGERPRINT_ROUNDS = 5_199;
 
 /** One person's half of a safety number: 30 digits, stretched against look-alike keys. */

@@ -29,9 +29,10 @@ import {
 } from './files.ts';
 
 const TRUST = { max: 1 << 20, forbidden: 0o022, unfit: 'config-invalid' } as const;
-const TRIES = 20;
+const TRIES = 200; // each costs an append at most, and a rewriter that never stops may undo many
 const PATIENCE_MS = 1_500;
 const POLL_MS = 1;
+const TORN_MS = 200;
 
 export interface Pin {
   readonly place: string; // HOST:PORT
@@ -85,27 +86,35 @@ export class Pins {
   }
 
   #read(): string {
-    const fd = openTrusted(this.path, TRUST);
-    try {
-      return this.#text(fd);
-    } finally {
-      if (fd !== null) closeSync(fd);
+    const end = performance.now() + TORN_MS;
+    for (;;) {
+      const text = this.#text();
+      const lines = text.split('\n');
+      const damaged = lines.findIndex((line) => line !== '' && parseLine(line) === null);
+      if (damaged < 0) return text;
+      // A last line without its end may be one that is being appended: where it crosses a page, the
+      // kernel shows the first part before the second. A line that stays torn is damage.
+      if (damaged < lines.length - 1 || performance.now() > end) throw this.#damaged(damaged + 1);
+      pause(POLL_MS);
     }
   }
 
-  #text(fd: number | null): string {
+  #text(): string {
+    const fd = openTrusted(this.path, TRUST);
     if (fd === null) return '';
-    let text: string;
     try {
-      text = view(readAll(fd, TRUST.max)).toString('utf8');
+      return view(readAll(fd, TRUST.max)).toString('utf8');
     } catch (error) {
       throw unreadable(this.path, error);
+    } finally {
+      closeSync(fd);
     }
-    const damaged = text.split('\n').findIndex((line) => line !== '' && parseLine(line) === null);
-    if (damaged < 0) return text;
-    throw new FleximError(
+  }
+
+  #damaged(line: number): FleximError {
+    return new FleximError(
       'config-invalid',
-      `${this.path}, line ${damaged + 1}: not of the form HOST:PORT HEXKEY, so none of its relays is ` +
+      `${this.path}, line ${line}: not of the form HOST:PORT HEXKEY, so none of its relays is ` +
         'trusted. Correct the line, or remove it if you know which relay it was for',
     );
   }
@@ -179,6 +188,11 @@ export class Pins {
         `if none runs, one was killed: remove ${this.#lockPath}`,
     );
   }
+}
+
+/** Waits without letting go of the thread: reading pins is synchronous, and this is rare and short. */
+function pause(milliseconds: number): void {
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, milliseconds);
 }
 
 /** The first line for each place. */

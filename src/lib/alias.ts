@@ -15,15 +15,21 @@ export function foldAlias(alias: string): string {
 
 /** What is wrong with an alias, in words, or null. */
 export function aliasProblem(alias: string): string | null {
+  // The length first: NFKC of many marks in a row takes time that grows with their number squared.
+  const problem = formProblem(alias);
+  if (problem) return problem;
   const folded = fold(alias);
-  for (const form of [alias, folded]) {
-    const characters = [...form].length;
-    if (characters < 1 || characters > MAX_ALIAS_CHARACTERS)
-      return `it has ${characters} characters, 1 to ${MAX_ALIAS_CHARACTERS} are allowed`;
-    if (!ALLOWED.test(form)) return 'only letters, digits and . _ - are allowed';
-  }
+  const foldedProblem = formProblem(folded);
+  if (foldedProblem) return foldedProblem;
   const scripts = CONFUSABLE.filter((script) => script.test(folded)).length;
   return scripts > 1 ? 'Latin, Greek and Cyrillic letters are not mixed' : null;
+}
+
+function formProblem(form: string): string | null {
+  const characters = [...form].length;
+  if (characters < 1 || characters > MAX_ALIAS_CHARACTERS)
+    return `it has ${characters} characters, 1 to ${MAX_ALIAS_CHARACTERS} are allowed`;
+  return ALLOWED.test(form) ? null : 'only letters, digits and . _ - are allowed';
 }
 
 function fold(alias: string): string {

@@ -1,6 +1,6 @@
 // The other process of the keystore tests: does the task its arguments name, says so on stdout, and
 // waits for a line on stdin where the task has to stop.
-import { linkSync, readSync, writeSync } from 'node:fs';
+import { appendFileSync, linkSync, readSync, writeSync } from 'node:fs';
 import { readPassphrase } from '../../src/cli/passphrase.ts';
 import { findKeysDirectory } from '../../src/keystore/directory.ts';
 import { Keys, newContent } from '../../src/keystore/keys.ts';
@@ -52,6 +52,12 @@ const tasks: Record<string, (...args: string[]) => unknown> = {
     wait();
     for (let i = 0; i < Number(count); i++) pins.replace('moved:1', mine.repeat(64));
     say('done');
+  },
+  /** The second half of a line. */
+  append: (path = '', text = '') => {
+    say('ready');
+    wait();
+    appendFileSync(path, text);
   },
   uid: () => say(String(ourUid())),
   named: (flag = '') => say(findKeysDirectory({ flag, cwd: '/', dataHome: '/' }).why),

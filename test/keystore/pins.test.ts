@@ -122,15 +122,30 @@ pinning(
 );
 
 pinning(
-  'every cut of the last line is noticed, or was the whole line',
+  'a line that was cut anywhere is damage',
   withFolder(async (folder) => {
     const path = join(folder, 'pins');
     const whole = `first:1 ${A}\n`;
     const line = `second:2 ${B}\n`;
     for (let cut = 1; cut < line.length - 1; cut++) {
-      writeFileSync(path, whole + line.slice(0, cut), { mode: 0o600 });
+      writeFileSync(path, `${whole}${line.slice(0, cut)}\n`, { mode: 0o600 });
       await fails(() => new Pins(path).get('first:1'), 'config-invalid', 'line 2');
     }
+  }),
+);
+
+pinning(
+  'a line that another process is just writing is waited for, one that stays torn is damage',
+  withFolder(async (folder) => {
+    const path = join(folder, 'pins');
+    const pins = new Pins(path);
+    writeFileSync(path, `first:1 ${A}\nsecond:2 bbbb`, { mode: 0o600 });
+    await fails(() => pins.get('first:1'), 'config-invalid', path, 'line 2');
+    const writer = startChild(['append', path, `${B.slice(4)}\n`]);
+    assert.is(await writer.line(), 'ready');
+    writer.say('go');
+    assert.is(pins.get('second:2'), B);
+    await writer.ended;
   }),
 );
 

@@ -14,6 +14,7 @@ export async function ping({ settings, args }: Context<typeof PING>): Promise<vo
   const { name, content } = await loadKey(openKeys(settings), settings);
   if (!isLoopback(host))
     tell('The way to this relay is bare TCP: others on it can see whom you write to, not what.');
+  const alias = settings.alias ? content.label || name : null;
   const began = performance.now();
   const link = await protocols.flexim.dial({
     host,
@@ -21,7 +22,7 @@ export async function ping({ settings, args }: Context<typeof PING>): Promise<vo
     relayKey,
     identity: identityFromSeed(content.seed),
     pins: openPins(settings),
-    alias: settings.alias ? content.label || name : null,
+    alias,
     reconnect: null,
     timeoutMs: TIMEOUT_MS,
   });
@@ -29,7 +30,7 @@ export async function ping({ settings, args }: Context<typeof PING>): Promise<vo
     const loginMs = performance.now() - began;
     const trips: number[] = [];
     for (let i = 0; i < settings.count; i++) trips.push(await link.ping());
-    report(link, { loginMs, trips, json: settings.json, wanted: settings.alias ? name : null });
+    report(link, { loginMs, trips, json: settings.json, wanted: alias });
   } finally {
     await link.close();
   }

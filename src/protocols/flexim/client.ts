@@ -280,17 +280,23 @@ function noticeEvent(code: number, payload: string): LinkEvent | null {
 
 function asPerson(answer: Answer): Person {
   if (answer.name === 'User') return person(answer.datum);
-  throw answer.name === 'Status' ? refusal(answer.datum) : unexpected(answer);
+  throw unfit(answer);
 }
 
 function people(answer: Answer): readonly Person[] {
   if (answer.name === 'Roster') return answer.datum.users.map(person);
-  throw answer.name === 'Status' ? refusal(answer.datum) : unexpected(answer);
+  throw unfit(answer);
 }
 
 function refusal({ status, payload }: Status): FleximError {
   const words = printable(payload.replace(/^\S+ /, '')) || `status ${status}`;
   return new FleximError('command-refused', `the relay refused: ${words}`);
+}
+
+/** What is neither the answer that was wanted nor a refusal. */
+function unfit(answer: Answer): FleximError {
+  const isRefusal = answer.name === 'Status' && answer.datum.status < 0;
+  return isRefusal ? refusal(answer.datum) : unexpected(answer);
 }
 
 function unexpected({ name }: Answer): FleximError {

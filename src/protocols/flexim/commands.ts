@@ -21,10 +21,10 @@ const COMMANDS: Readonly<Record<string, Handler>> = {
   PING: (_, [echo = '']) => pong(echo),
   OFFLINES: () => statusFrame('fine'), // what waits is delivered without being asked for
 
-  ROSTER: ({ relay }, [after = null]) => {
-    const problem = after === null ? null : aliasProblem(after);
+  ROSTER: ({ relay }, [after = '']) => {
+    const problem = after === '' ? null : aliasProblem(after);
     if (problem) return statusFrame('malformed', `bad-cursor not an alias: ${problem}`);
-    return rosterFrame(relay.roster === 'none' ? [] : relay.directory.roster(after));
+    return rosterFrame(relay.roster === 'none' ? [] : relay.directory.roster(after || null));
   },
 
   SEARCH: ({ relay }, [prefix = '']) => {

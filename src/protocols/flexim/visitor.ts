@@ -1,7 +1,7 @@
 // One connection as the relay sees it: hello, login, then frames by table. docs/protocols/flexim.md
 // §3, §5 and §6. A visitor who has logged in is a Member for the router.
 
-import type { Identity } from '../../crypto/identity.ts';
+import { type Identity, isCanonical } from '../../crypto/identity.ts';
 import { hostGroup, parseKey } from '../../lib/address.ts';
 import { fromHex } from '../../lib/bytes.ts';
 import { FleximError, isFleximError } from '../../lib/errors.ts';
@@ -50,6 +50,8 @@ const REFUSED = {
   slow: 'reads too slowly',
   memory: 'the relay has no memory left for slow readers',
 } as const;
+
+const WEAK = 'the key is weak or not canonical';
 
 export class Visitor implements Member, ConnectionHandler {
   key = '';
@@ -145,20 +147,22 @@ export class Visitor implements Member, ConnectionHandler {
 
   #auth([hex = '', alias]: readonly string[]): void {
     const key = parseKey(hex);
+    const client = key === null ? null : (fromHex(key, 32) as Uint8Array);
     if (this.#stage !== 'greeted') return this.#refuseLogin('one AUTH a connection');
-    if (key === null) return this.#refuseLogin('the key is not 64 hex digits');
+    if (key === null || client === null) return this.#refuseLogin('the key is not 64 hex digits');
+    if (!isCanonical(client)) return this.#refuseLogin(WEAK);
     this.#stage = 'challenged';
     this.#alias = alias || null;
     this.#inTurn(() => {
       const { relay, identity } = this.#house;
       const challenge = makeChallenge({
-        client: fromHex(key, 32) as Uint8Array,
+        client,
         relay: identity.exchange.publicKey,
         binding: this.#connection.channel.binding,
         date: relay.clock.wall(),
         lastSeen: relay.directory.lastSeen(key),
       });
-      if (!challenge) return this.#refuseLogin('the key is weak');
+      if (!challenge) return this.#refuseLogin(WEAK);
       this.key = key;
       this.#challenge = challenge.text;
       this.#reply(encodeFrame('Auth', challenge.auth));

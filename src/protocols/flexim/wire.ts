@@ -52,9 +52,9 @@ export const DATUMS = {
     tag: MESSAGE,
     fields: {
       to: text(),
-      from: text(),
-      flags: list(text()),
-      date: integer(),
+      from: optional(text()),
+      flags: optional(list(text())),
+      date: optional(integer()),
       msg: envelope,
     },
   },

@@ -1,0 +1,22 @@
+// Flexim behind the seam keeps what every protocol keeps.
+import { suite } from 'uvu';
+import { protocols } from '../../../src/protocols/index.ts';
+import { conformance } from '../../conformance.ts';
+import { dialRelay, startRelay } from '../../relay.ts';
+
+conformance(suite('conformance: flexim'), {
+  protocol: protocols.flexim,
+  start: async () => {
+    const relay = await startRelay();
+    let stopped: Promise<void> | null = null;
+    return {
+      port: relay.port,
+      key: relay.identity.hex,
+      stop: () => {
+        stopped ??= relay.stop();
+        return stopped;
+      },
+    };
+  },
+  dial: ({ port }, options) => dialRelay(port, options),
+}).run();

@@ -1,0 +1,68 @@
+// A relay and the peers around it, all gone when the test ends, however it ends.
+
+import { command, type Keys, newKeys, Peer } from './peer.ts';
+import { startRelay, type TestRelay, type TestRelayOptions } from './relay.ts';
+
+export interface Member {
+  readonly peer: Peer;
+  readonly keys: Keys;
+  readonly hex: string;
+}
+
+export interface Scene {
+  readonly relay: TestRelay;
+  connect(): Promise<Peer>;
+  /** A peer that is logged in. */
+  member(keys?: Keys, alias?: string): Promise<Member>;
+}
+
+export function scene(
+  body: (scene: Scene) => unknown,
+  options: TestRelayOptions = {},
+): () => Promise<void> {
+  return async () => {
+    const started = await startRelay(options);
+    let isStopped = false;
+    const stop = () => {
+      isStopped = true;
+      return started.stop();
+    };
+    const relay = { ...started, stop };
+    const peers: Peer[] = [];
+    const connect = async () => {
+      const peer = await Peer.connect(relay.port);
+      peers.push(peer);
+      return peer;
+    };
+    const member = async (keys = newKeys(), alias?: string) => {
+      const peer = await connect();
+      await peer.login(keys, alias);
+      return { peer, keys, hex: keys.hex };
+    };
+    try {
+      await body({ relay, connect, member });
+    } finally {
+      await Promise.all(peers.map((peer) => peer.destroy()));
+      if (!isStopped) await relay.stop();
+    }
+  };
+}
+
+const PATIENCE_MS = 60_000; // for what must come; only a failure waits so long
+
+/** Goes on with the event loop until it holds. */
+export async function until(holds: () => boolean, what: string): Promise<void> {
+  const end = performance.now() + PATIENCE_MS;
+  while (!holds()) {
+    if (performance.now() > end) throw new Error(`never: ${what}`);
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+}
+
+const PINGS = Buffer.concat(Array.from({ length: 100 }, () => command('PING', '€'.repeat(256))));
+
+/** Sends PINGs and reads no answer, until it holds: the kernel's buffers are large. */
+export async function stuff(peer: Peer, holds: () => boolean): Promise<void> {
+  peer.socket.pause();
+  while (!holds()) await new Promise((resolve) => peer.socket.write(PINGS, resolve));
+}
