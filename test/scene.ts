@@ -1,6 +1,6 @@
 // A relay and the peers around it, all gone when the test ends, however it ends.
 
-import { command, type Keys, newKeys, Peer } from './peer.ts';
+import { type Keys, newKeys, Peer } from './peer.ts';
 import { startRelay, type TestRelay, type TestRelayOptions } from './relay.ts';
 
 export interface Member {
@@ -57,12 +57,4 @@ export async function until(holds: () => boolean, what: string): Promise<void> {
     if (performance.now() > end) throw new Error(`never: ${what}`);
     await new Promise((resolve) => setImmediate(resolve));
   }
-}
-
-const PINGS = Buffer.concat(Array.from({ length: 100 }, () => command('PING', '€'.repeat(256))));
-
-/** Sends PINGs and reads no answer, until it holds: the kernel's buffers are large. */
-export async function stuff(peer: Peer, holds: () => boolean): Promise<void> {
-  peer.socket.pause();
-  while (!holds()) await new Promise((resolve) => peer.socket.write(PINGS, resolve));
 }

@@ -5,6 +5,7 @@ import { parseAddress } from '../../src/lib/address.ts';
 import { aliasProblem } from '../../src/lib/alias.ts';
 import { fromBase64url, toBase64url } from '../../src/lib/bytes.ts';
 import { printable } from '../../src/lib/text.ts';
+import { DATUMS, type DatumName, findTo, datums as wire } from '../../src/protocols/flexim/wire.ts';
 import { codec } from '../../src/wire/datum.ts';
 import {
   type Delimiter,
@@ -15,6 +16,9 @@ import {
 } from '../../src/wire/frames.ts';
 import { decode, encode, measure, skip } from '../../src/wire/msgpack.ts';
 import { byteArray, integer, list, optional, struct, text } from '../../src/wire/shape.ts';
+
+import { authResponse, command, frame, message } from '../peer.ts';
+import { memberFrame, strangerBytes } from './visitors.ts';
 
 export interface Target {
   readonly name: string;
@@ -81,6 +85,30 @@ const framed = datums.map((bytes, i) =>
   Uint8Array.from([i, 9, 3, bytes.length >> 8, bytes.length & 255, ...bytes, 3, 0, 1, 0xc0]),
 );
 
+const flexim: Readonly<Record<DatumName, readonly unknown[]>> = {
+  Auth: [{ date: new Uint8Array(57), challenge: new Uint8Array(216), last_seen: person.key }],
+  AuthResponse: [{ challenge: person.key, nonce: person.key, invite: null }, [person.key]],
+  Command: [{ cmd: 'PING', payload: ['42'] }, ['SEARCH', ['al', '']], { cmd: 'X', payload: [] }],
+  Message: [
+    { to: `${KEY}/live`, from: '', flags: [], date: 0, msg: person.key },
+    ['bob', '', ['a'], 1, 'hi'],
+    { a: [1], from: 'x', to: KEY, flags: [], date: -1, msg: '' },
+  ],
+  Roster: [{ users: [person, person] }],
+  User: [{ ...person, proof: 'x' }, [['a'], [...person.key], 2 ** 40]],
+  Status: [{ status: -21, payload: `${KEY} 7 words` }, [0, '']],
+};
+const bodies = (name: DatumName) => flexim[name].map((value) => encode(value).slice());
+const tagged = (Object.keys(DATUMS) as DatumName[]).flatMap((name) =>
+  bodies(name).map((body) => Uint8Array.from([DATUMS[name].tag, ...body])),
+);
+const strangers = [
+  command('AUTH', KEY, 'alice'),
+  authResponse('x', person.key, 'y'),
+  Buffer.concat([command('PING', '1'), message(KEY), command('BYE')]),
+  frame(9, person.key),
+].map((bytes) => new Uint8Array(bytes));
+
 export const TARGETS: readonly Target[] = [
   { name: 'msgpack decode', seeds: datums, parse: decode },
   { name: 'msgpack measure', seeds: datums, parse: (bytes) => measure(bytes, 0, bytes.length) },
@@ -100,4 +128,16 @@ export const TARGETS: readonly Target[] = [
     seeds: texts('abc', '\x1b[2Jabc\x9b'),
     parse: ofText((t) => printable(t, 9)),
   },
+  {
+    name: 'flexim findTo',
+    seeds: bodies('Message'),
+    parse: (bytes) => findTo(bytes, 0, bytes.length),
+  },
+  ...(Object.keys(DATUMS) as DatumName[]).map((name) => ({
+    name: `flexim ${name}`,
+    seeds: bodies(name),
+    parse: (bytes: Uint8Array) => wire.unpack(name, bytes),
+  })),
+  { name: 'flexim relay, a member', seeds: tagged, parse: memberFrame },
+  { name: 'flexim relay, a stranger', seeds: strangers, parse: strangerBytes },
 ];
