@@ -1,4 +1,5 @@
-// Many connections that log in and then say nothing, while a few others chat.
+// Many connections that log in and then say nothing, and as many that never speak at all, while a few
+// others chat. Ends with `N passed, N failed`.
 // Usage: node --import tsx test/silent.ts [count, default 10000]. The clients live in a process of their own,
 // so that each side has its own file descriptors.
 
@@ -74,6 +75,37 @@ async function main(count: number): Promise<void> {
   if (relay.relay.router.online !== 0) throw new Error('somebody is still there');
 }
 
+/** Connections that do not even say hello: others chat on, and every one of them is cut. */
+async function mute(count: number): Promise<void> {
+  const relay = await startRelay();
+  const clients = fork(import.meta.filename, ['mutes', String(relay.port), String(count)]);
+  const ended = new Promise((resolve) => clients.once('exit', resolve));
+  await heard(clients, 'ready');
+  const start = performance.now();
+  await chat(relay.port, 1_000);
+  const perMessage = (performance.now() - start) / 2_000;
+  console.log(`${count} mute; 2000 Messages between two others, ${perMessage.toFixed(2)} ms each`);
+  await ended;
+  const cut = relay.relay.drops.of('hello-timeout');
+  await relay.stop();
+  if (cut !== count) throw new Error(`${cut} of ${count} were cut at the time limit`);
+  console.log(`all ${count} were cut at the time limit`);
+}
+
+/** Opens them in batches, and waits until the relay has cut them all. */
+async function mutes(port: number, count: number): Promise<void> {
+  const cuts: Promise<unknown>[] = [];
+  while (cuts.length < count)
+    await Promise.all(
+      Array.from({ length: Math.min(AT_ONCE, count - cuts.length) }, async () => {
+        cuts.push((await Peer.connect(port)).closed);
+      }),
+    );
+  process.send?.('ready');
+  await Promise.all(cuts);
+  process.disconnect();
+}
+
 if (process.argv[1] === import.meta.filename) {
   const [first = '10000', port = '', count = ''] = process.argv.slice(2);
   if (first === 'clients') {
@@ -81,5 +113,10 @@ if (process.argv[1] === import.meta.filename) {
     process.send?.('ready');
     await Promise.all(peers.map(({ closed }) => closed)); // until the relay has ended them all
     process.disconnect();
-  } else await main(Number(first));
+  } else if (first === 'mutes') await mutes(Number(port), Number(count));
+  else {
+    await main(Number(first));
+    await mute(Number(first));
+    console.log('2 passed, 0 failed');
+  }
 }

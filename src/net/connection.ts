@@ -21,6 +21,7 @@ export interface ConnectionOptions {
 
 const FIRST_BLOCK = 512;
 const LINGER_MS = 5_000;
+const EARLY_BYTES = 64 * 1024;
 const EMPTY = Buffer.alloc(0);
 
 let dirty: Connection[] = [];
@@ -89,7 +90,9 @@ export class Connection {
     bytes.copy(this.#block, this.#filled, start, end);
     this.#filled += length;
     this.#options.account?.(length);
-    if (this.#scheduled) return;
+    // A burst must not look like a slow reader: much goes out early, while the turn goes on.
+    if (this.#filled >= EARLY_BYTES && this.#writing === 0) this.flush();
+    if (this.#scheduled || this.#filled === 0) return;
     this.#scheduled = true;
     if (dirty.push(this) === 1) setImmediate(flushAll);
   }

@@ -17,6 +17,7 @@ export type AliasRefusal = 'alias-invalid' | 'alias-taken' | 'alias-held' | 'ali
 interface UserRecord {
   readonly seen: number;
   readonly aliases: readonly string[]; // as written by their owner
+  readonly held?: readonly string[]; // given up, folded, the oldest first
 }
 
 interface AliasRecord {
@@ -30,6 +31,7 @@ interface Rows<V> {
   get(key: string): V | undefined;
   entries(range?: { prefix?: string; after?: string }): Iterable<readonly [string, V]>;
   put(key: string, value: V): void;
+  remove(key: string): void;
 }
 
 export interface DirectoryStore {
@@ -85,7 +87,7 @@ export class Directory {
   login(key: string, alias: string | null): Promise<Login> {
     return this.#store.transaction(() => {
       const before = this.#users.get(key);
-      const user = { seen: this.#clock.wall(), aliases: before?.aliases ?? [] };
+      const user = { aliases: [], ...before, seen: this.#clock.wall() };
       this.#users.put(key, user);
       const claimed = alias === null ? user.aliases : this.#claim(key, user, alias);
       const refused = typeof claimed === 'string' ? claimed : null;
@@ -110,7 +112,8 @@ export class Directory {
       const folded = foldAlias(alias);
       const aliases = user.aliases.filter((each) => foldAlias(each) !== folded);
       this.#aliases.put(folded, { alias, key, freed: this.#clock.wall() });
-      this.#users.put(key, { ...user, aliases });
+      const held = this.#hold(key, user.held ?? [], folded);
+      this.#users.put(key, { ...user, aliases, held });
       return aliases;
     });
   }
@@ -148,9 +151,20 @@ export class Directory {
     if (present?.key === key && present.freed === undefined) return user.aliases;
     if (user.aliases.length >= MAX_ALIASES) return 'alias-limit';
     const aliases = [...user.aliases, alias];
+    const held = user.held?.filter((each) => each !== folded) ?? [];
     this.#aliases.put(folded, { alias, key });
-    this.#users.put(key, { ...user, aliases });
+    this.#users.put(key, { ...user, aliases, held });
     return aliases;
+  }
+
+  /** Holds a name back for its owner, and lets his oldest go: else he could keep any number. */
+  #hold(key: string, held: readonly string[], folded: string): readonly string[] {
+    const all = [...held, folded];
+    for (const oldest of all.splice(0, all.length - MAX_ALIASES)) {
+      const row = this.#aliases.get(oldest);
+      if (row?.key === key && row.freed !== undefined) this.#aliases.remove(oldest);
+    }
+    return all;
   }
 }
 

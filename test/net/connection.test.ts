@@ -78,8 +78,22 @@ output('pieces of every size come out whole', async () => {
   const parts = [0, 1, 511, 512, 513, 70_000, 3].map((size, i) => Buffer.alloc(size, i + 1));
   for (const part of parts) connection.send(part);
   await turn();
-  assert.ok(channel.take()?.equals(Buffer.concat(parts)));
+  const taken: Buffer[] = [];
+  for (let piece = channel.take(); piece; piece = channel.take()) taken.push(piece);
+  assert.ok(Buffer.concat(taken).equals(Buffer.concat(parts)));
   assert.is(account.sum, 0);
+});
+
+output('a burst of 64 KiB goes out while the turn goes on, less waits for its end', async () => {
+  const { channel, connection } = open();
+  connection.send(Buffer.alloc(65_535));
+  assert.is(channel.writes.length, 0);
+  connection.send(Buffer.alloc(1));
+  assert.is(channel.take()?.length, 65_536);
+  connection.send(Buffer.alloc(10));
+  await turn();
+  assert.is(channel.take()?.length, 10);
+  assert.is(channel.take(), null);
 });
 
 output.run();

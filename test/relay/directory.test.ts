@@ -50,6 +50,18 @@ test('an alias leads to its key until it is freed', async () => {
   assert.is(all.keyOf('ann'), null);
 });
 
+test('the last five names given up are held back, not any number', async () => {
+  const { all } = directory();
+  for (let n = 0; n < 7; n++) {
+    await all.register(key(1), `name${n}`);
+    await all.unregister(key(1), `name${n}`);
+  }
+  for (const n of [2, 3, 4, 5, 6])
+    assert.is(await all.register(key(2), `name${n}`), 'alias-held', `name${n}`);
+  for (const n of [0, 1]) assert.ok(Array.isArray(await all.register(key(2), `name${n}`)));
+  assert.equal(await all.register(key(1), 'name3'), ['name3'], 'its owner can have it back');
+});
+
 test('held back to the second, for others only', async () => {
   const { clock, all } = directory();
   await all.login(key(1), 'ann');

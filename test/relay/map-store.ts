@@ -15,6 +15,9 @@ export function mapStore(): DirectoryStore & { fail: Error | null } {
         put: (key: string, value: V) => {
           rows.set(key, value);
         },
+        remove: (key: string) => {
+          rows.delete(key);
+        },
         entries: ({ prefix = '', after }: { prefix?: string; after?: string } = {}) =>
           [...rows]
             .sort(([a], [b]) => Buffer.compare(Buffer.from(a), Buffer.from(b)))
