@@ -43,9 +43,6 @@ making(
     const both = lines(await home.ok(['keygen', 'carol', '--json', '--paper']));
     assert.is(both.length, 2);
     assert.match(JSON.parse(both[1] ?? '').paper, PAPER);
-    const plain = lines(await home.ok(['keygen', 'dave', '--paper']));
-    assert.match(plain[0] ?? '', HEX);
-    assert.match(plain[1] ?? '', PAPER);
   }),
 );
 
@@ -55,14 +52,11 @@ making(
     await home.ok(['keygen', 'alice']);
     const before = readFileSync(join(home.keys, 'alice.fxk'));
     const paper = await home.ok(['paper']);
-    for (const name of ['alice', 'Alice'])
-      for (const [command, input] of [
-        ['keygen', ''],
-        ['restore', paper],
-      ] as const) {
-        const said = await home.fails([command, name], [73, 'key-exists'], { input });
-        assert.match(said, /was not touched/);
-      }
+    const tries = [
+      home.fails(['keygen', 'Alice'], [73, 'key-exists']),
+      home.fails(['restore', 'alice'], [73, 'key-exists'], { input: paper }),
+    ];
+    for (const said of await Promise.all(tries)) assert.match(said, /was not touched/);
     assert.equal(readdirSync(home.keys), ['alice.fxk']);
     assert.ok(readFileSync(join(home.keys, 'alice.fxk')).equals(before));
   }),
@@ -99,12 +93,11 @@ making(
 making(
   'names: 007 stays 007; paths, options and the name of the relay are refused',
   withHome(async (home) => {
-    assert.is(JSON.parse(await home.ok(['keygen', '007', '--json'])).name, '007');
-    assert.is(JSON.parse(await home.ok(['keygen', '1e3', '--json'])).name, '1e3');
     const wrong = ['../x', 'relay', 'x\x1b[2J'].map((name) =>
       home.fails(['keygen', name], [65, 'alias-invalid']),
     );
-    await Promise.all([...wrong, home.fails(['keygen'], [64, 'usage'])]);
+    const right = ['007', '1e3'].map((name) => home.ok(['keygen', name]));
+    await Promise.all([...right, ...wrong, home.fails(['keygen'], [64, 'usage'])]);
     assert.equal(readdirSync(home.keys).sort(), ['007.fxk', '1e3.fxk']);
   }),
 );
@@ -215,10 +208,12 @@ showing(
     assert.is(await home.ok(['relays', 'forget', 'one.example']), '');
     await home.fails(['relays', 'forget', 'one.example'], [64, 'bad-address']);
     assert.equal(lines(await home.ok(['relays'])), [`[::1]:5000  ${b}`]);
-    await home.fails(['relays', 'trust', 'one.example'], [64, 'usage']);
-    await home.fails(['relays', 'trust'], [64, 'usage']);
-    await home.fails(['relays', 'frob', 'x'], [64, 'usage']);
-    await home.fails(['relays', 'trust', 'flexim://x?relay=12'], [64, 'bad-address']);
+    await Promise.all([
+      home.fails(['relays', 'trust', 'one.example'], [64, 'usage']),
+      home.fails(['relays', 'forget'], [64, 'usage']),
+      home.fails(['relays', 'frob', 'x'], [64, 'usage']),
+      home.fails(['relays', 'trust', 'flexim://x?relay=12'], [64, 'bad-address']),
+    ]);
     assert.is(statSync(home.pins).mode & 0o777, 0o600);
   }),
 );

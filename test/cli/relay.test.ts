@@ -4,6 +4,7 @@ import { readdirSync, statSync, writeFileSync } from 'node:fs';
 import { createConnection, createServer } from 'node:net';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import { isAlive, thisProcess } from '../../src/cli/process.ts';
 import { newIdentity } from '../../src/crypto/identity.ts';
 import { HELLO } from '../../src/protocols/flexim/wire.ts';
 import { frame, ownUser, withHostile } from '../hostile-relay.ts';
@@ -56,7 +57,15 @@ running(
       const about = relay.log.filter(({ msg }) => msg !== 'listening');
       assert.ok(about.length > 0);
       const text = JSON.stringify(about);
-      for (const secret of ['127.0.0.1', '::1', a.hex, b.hex, 'alias-of', 'nobody may', 'somebody-unknown'])
+      for (const secret of [
+        '127.0.0.1',
+        '::1',
+        a.hex,
+        b.hex,
+        'alias-of',
+        'nobody may',
+        'somebody-unknown',
+      ])
         assert.not.ok(text.includes(secret), `${secret}: ${text}`);
       const { drops } = await relay.logged('stopped');
       assert.is((drops as Record<string, number>)['no-hello'], 1);
@@ -140,6 +149,14 @@ running(
     }
   }),
 );
+
+running('a pid that was given out again is not the process that had it', async () => {
+  const parent = process.ppid;
+  assert.is(isAlive(thisProcess()), true);
+  assert.is(isAlive({ pid: process.pid, started: 'before' }), false);
+  assert.is(isAlive({ pid: parent, started: 'before' }), false);
+  assert.is(isAlive({ pid: parent, started: '' }), true);
+});
 
 running.run();
 

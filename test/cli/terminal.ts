@@ -18,12 +18,18 @@ export class Terminal {
     const flexim = `flexim() { '${process.execPath}' '${program('flexim')}' "$@"; }`;
     const shell = ['-x', '200', '-y', '60', '-c', home.path, 'env', 'PS1=> ', 'sh'];
     this.#tmux('-f', '/dev/null', 'new-session', '-d', ...shell);
-    this.type(`${flexim}; clear\r`);
+    this.type(`${flexim}\r`);
   }
 
   /** Types text as it is; \r is Enter, \x03 Ctrl-C. */
   type(text: string): void {
     this.#tmux('send-keys', '-t', '0', '-l', text);
+  }
+
+  /** Empties the screen, so that nothing on it is of an earlier command. */
+  async clear(): Promise<void> {
+    this.type('clear\r');
+    await this.until(/^>\s*$/);
   }
 
   /** What the screen shows, without spaces at the ends of lines. */

@@ -83,14 +83,19 @@ time('a quiet link is asked every 30 s, and not twice while an answer is out', (
   }),
 );
 
-time('no answer is late meanwhile: a slow consumer does not lose the link', () =>
-  withLink({}, async (link, visit) => {
+time('no answer is late while the consumer does not take: the link is not lost', () =>
+  withLink(silence, async (link, visit) => {
+    const early = link.ping();
+    await visit.saw('PING');
     const deliveries = await firstOfMany(link, visit);
-    const pinged = link.ping();
+    const late = link.ping();
     pass(600_000);
     await turn();
     assert.equal((await take(deliveries, MANY - 1)).map(numberOf), numbers(1));
-    await pinged;
+    await visit.saw('PING', 2);
+    visit.send(status(0), status(0));
+    await Promise.all([early, late]);
+    assert.equal(visit.seen.slice(3), ['PING', 'PING'], 'no heartbeat while answers are out');
   }),
 );
 
