@@ -189,11 +189,11 @@ slow.run();
 const many = suite('flexim many connections');
 
 many(
-  '2,000 who are silent are no trouble to two who chat',
+  '500 who are silent are no trouble to two who chat',
   scene(
     async ({ relay }) => {
-      const peers = await silentPeers(relay.port, 2_000);
-      assert.is(relay.relay.router.online, 2_000);
+      const peers = await silentPeers(relay.port, 500);
+      assert.is(relay.relay.router.online, 500);
       await chat(relay.port, 200);
       for (const peer of peers) peer.socket.destroy();
       await until(() => relay.relay.router.online === 0, 'all are gone');
