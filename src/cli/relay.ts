@@ -1,5 +1,6 @@
 // flexim-relay: settings, key, store, listener, signals.
 
+import { hostname, networkInterfaces } from 'node:os';
 import { join } from 'node:path';
 import { identityFromSeed } from '../crypto/identity.ts';
 import { findKeysDirectory, privateDirectory } from '../keystore/directory.ts';
@@ -95,15 +96,25 @@ async function start(read: () => RelaySettings): Promise<void> {
       await store.close();
       log.info({ drops: relay.drops.totals() }, 'stopped');
     });
-    const address = formatAddress({ ...service.address, relayKey: identity.hex });
     log.info({ ...service.address, store: store.path }, 'listening');
-    process.stdout.write(`${address}\n`);
+    const reached = { host: reachableHost(host), port: service.address.port };
+    process.stdout.write(`${formatAddress({ ...reached, relayKey: identity.hex })}\n`);
     if (isLoopback(host))
       log.info({}, 'reachable from this machine only; to let others in: --host 0.0.0.0');
+    else if (reached.host !== host)
+      log.info({}, 'put a name or address of this machine that others can reach into the address');
   } catch (error) {
     await store.close();
     throw error;
   }
+}
+
+/** Nobody can dial "all addresses": then the first address of this machine stands in the result. */
+export function reachableHost(host: string, interfaces = networkInterfaces()): string {
+  if (host !== '0.0.0.0' && host !== '::') return host;
+  const outward = Object.values(interfaces).flatMap((all) => all?.filter((one) => !one.internal));
+  const first = outward.find((one) => one?.family === 'IPv4') ?? outward[0];
+  return first?.address ?? hostname();
 }
 
 function openStore(named: string | null, home: string): Store {

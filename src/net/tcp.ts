@@ -111,12 +111,22 @@ function listenError(error: Error, { host, port }: TcpAddress): FleximError {
   return new FleximError('port-refused', `cannot listen on ${host} port ${port}: ${why}`, error);
 }
 
+export interface DialTcpOptions {
+  readonly timeoutMs: number;
+  /** Gives up at once when it is aborted. */
+  readonly signal: AbortSignal;
+}
+
 /** Connects, or throws `relay-unreachable`. */
-export function dialTcp(to: TcpAddress, timeoutMs: number): Promise<Channel> {
+export function dialTcp(to: TcpAddress, { timeoutMs, signal }: DialTcpOptions): Promise<Channel> {
   return new Promise((resolve, reject) => {
     const socket = createConnection({ host: to.host, port: to.port, autoSelectFamily: true });
-    const fail = (why: string, cause?: Error) => {
+    const settle = () => {
       clearTimeout(timer);
+      signal.removeEventListener('abort', aborted);
+    };
+    const fail = (why: string, cause?: Error) => {
+      settle();
       socket.destroy();
       reject(
         new FleximError(
@@ -128,9 +138,11 @@ export function dialTcp(to: TcpAddress, timeoutMs: number): Promise<Channel> {
     };
     const timer = setTimeout(() => fail(`no answer in ${timeoutMs / 1000} s`), timeoutMs);
     const failed = (error: Error) => fail(dialReason(error), error);
+    const aborted = () => fail('it was given up');
+    signal.addEventListener('abort', aborted);
     socket.once('error', failed);
     socket.once('connect', () => {
-      clearTimeout(timer);
+      settle();
       socket.off('error', failed);
       resolve(new TcpChannel(socket));
     });

@@ -75,7 +75,10 @@ class FleximLink implements Link {
   }
 
   async connect(): Promise<void> {
-    const channel = await dialTcp(this.#options, this.#options.timeoutMs ?? ANSWER_MS);
+    const channel = await dialTcp(this.#options, {
+      timeoutMs: this.#options.timeoutMs ?? ANSWER_MS,
+      signal: this.#abort.signal,
+    });
     if (this.#isClosed) return channel.reset();
     const session = await login(
       channel,

@@ -1,0 +1,93 @@
+// Dialling and listening on real sockets: every way to fail has its words.
+
+import { createServer } from 'node:net';
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { isFleximError } from '../../src/lib/errors.ts';
+import { dialTcp, listenTcp } from '../../src/net/tcp.ts';
+
+const here = { host: '127.0.0.1', port: 0 };
+const patient = { timeoutMs: 60_000, signal: new AbortController().signal };
+
+const test = suite('tcp');
+
+async function failsWith(work: Promise<unknown>, code: string, words: RegExp): Promise<void> {
+  try {
+    await work;
+  } catch (error) {
+    assert.ok(isFleximError(error), String(error));
+    assert.is(error.code, code);
+    assert.match(error.message, words);
+    return;
+  }
+  assert.unreachable('it did not fail');
+}
+
+test('nothing listens', async () => {
+  const listener = await listenTcp(here, () => {});
+  await listener.close();
+  await failsWith(dialTcp(listener.address, patient), 'relay-unreachable', /nothing listens there/);
+});
+
+test('an unknown host', () =>
+  failsWith(
+    dialTcp({ host: 'nobody.invalid', port: 1 }, patient),
+    'relay-unreachable',
+    /nobody\.invalid.*(not known|name service)/,
+  ));
+
+test('given up while it dials', async () => {
+  const abort = new AbortController();
+  // A server whose queue of connections is never taken from would connect all the same; what counts
+  // is that an abort before the connection settles it at once.
+  const dialling = dialTcp({ host: '127.0.0.1', port: 9 }, { ...patient, signal: abort.signal });
+  abort.abort();
+  await failsWith(dialling, 'relay-unreachable', /given up/);
+});
+
+test('two on one port, and an address that is not ours', async () => {
+  const listener = await listenTcp(here, () => {});
+  await failsWith(
+    listenTcp(listener.address, () => {}),
+    'port-in-use',
+    /choose another with --port/,
+  );
+  await listener.close();
+  await failsWith(
+    listenTcp({ host: '192.0.2.1', port: 0 }, () => {}),
+    'port-refused',
+    /no such address/,
+  );
+});
+
+test('bytes go both ways, and a reset is a reset', async () => {
+  const seen: string[] = [];
+  const ended = new Promise<Error | null>((resolve) => {
+    const server = createServer((socket) => {
+      socket.on('data', (bytes) => {
+        seen.push(`${bytes}`);
+        socket.write('back');
+      });
+      socket.on('error', (error) => {
+        server.close();
+        resolve(error);
+      });
+    });
+    server.listen(0, '127.0.0.1', async () => {
+      const address = server.address() as { port: number };
+      const channel = await dialTcp({ ...here, port: address.port }, patient);
+      channel.open({
+        data: (chunk) => {
+          seen.push(`${chunk}`);
+          channel.reset();
+        },
+        closed: () => {},
+      });
+      channel.write(Buffer.from('there'), () => {});
+    });
+  });
+  assert.match(String(await ended), /ECONNRESET/);
+  assert.equal(seen, ['there', 'back']);
+});
+
+test.run();
