@@ -43,6 +43,7 @@ export const EXIT: Readonly<Record<ErrorCode, number>> = {
 
 const UNEXPECTED = 70;
 let quiet = false;
+let outlives = false;
 
 /** Runs a program and sets its exit code. */
 export async function run(name: string, main: () => Promise<void>): Promise<void> {
@@ -66,11 +67,17 @@ export function report(name: string, error: unknown): number {
   return UNEXPECTED;
 }
 
-/** A reader who had enough (`flexim keys | head -1`) is no error. */
+/** A server goes on when nobody reads its output any more. */
+export function outliveReaders(): void {
+  outlives = true;
+}
+
+/** A reader who had enough (`flexim keys | head -1`), or a terminal that was closed, is no error. */
 function quietPipes(): void {
   for (const stream of [process.stdout, process.stderr])
     stream.on('error', (error) => {
-      if (systemCode(error) !== 'EPIPE') throw error;
+      if (!['EPIPE', 'EIO'].includes(systemCode(error) ?? '')) throw error;
+      if (outlives) return;
       quiet = true;
       process.exit(0);
     });

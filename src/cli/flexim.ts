@@ -2,7 +2,7 @@
 
 import type { Argv } from 'yargs';
 import { COMMON, type Common, type Context, KEYGEN, PING, RESTORE } from './command.ts';
-import { declare, type Options, parser, type Settings, settle } from './options.ts';
+import { checkValues, declare, type Options, parser, type Settings, settle } from './options.ts';
 import { configFile } from './places.ts';
 
 /** A command: its own options, and the loader of what it does. */
@@ -62,6 +62,7 @@ const COMMANDS = [
 const ALL_OPTIONS: Options = Object.assign({}, COMMON, ...COMMANDS.map((each) => each.options));
 
 export async function main(args: readonly string[]): Promise<void> {
+  checkValues(args, ALL_OPTIONS);
   const argv = declare(parser('flexim', args), COMMON)
     .usage('$0 <command> [options]\n\nA messenger whose server cannot read it.')
     .epilogue(

@@ -2,9 +2,10 @@
 // One table declares them; an unknown key anywhere but in the environment is an error.
 
 import { readFileSync } from 'node:fs';
-import { parse } from 'smol-toml';
+import { parse, TomlError } from 'smol-toml';
 import yargs, { type Argv } from 'yargs';
 import { FleximError, systemCode } from '../lib/errors.ts';
+import { printable } from '../lib/text.ts';
 
 export interface Option {
   readonly type: 'string' | 'number' | 'boolean';
@@ -12,7 +13,7 @@ export interface Option {
   readonly default?: string | number | boolean;
   readonly choices?: readonly string[];
   readonly min?: number;
-  readonly max?: number;
+  readonly max?: number; // of a number; of the characters of a text
   /** On the command line only. */
   readonly flagOnly?: true;
 }
@@ -48,10 +49,40 @@ export function parser(name: string, args: readonly string[]): Argv {
     .alias('help', 'h')
     .wrap(Math.min(100, process.stdout.columns ?? 100))
     .fail((message, error) => {
-      const said = message?.replace(/^Unknown arguments?:/, 'no such command, argument or option:');
       if (error && error.name !== 'YError') throw error; // not what yargs has to complain about
-      throw new FleximError('usage', `${said}. See ${name} --help.`);
+      throw new FleximError('usage', `${complaint(message, args)}. See ${name} --help.`);
     });
+}
+
+/** What yargs says, without what may be a secret typed in the wrong place: names of options only. */
+function complaint(message: string, args: readonly string[]): string {
+  const unknown = /^Unknown arguments?: (.*)$/s.exec(message)?.[1];
+  if (unknown === undefined) return message;
+  const options = args.filter((arg) => /^--?[A-Za-z]/.test(arg)).map((arg) => arg.split('=')[0]);
+  const named = options.filter((option) =>
+    unknown.split(', ').includes((option as string).replace(/^--?/, '')),
+  );
+  if (named.length > 0) return `there is no option ${[...new Set(named)].join(', ')}`;
+  return args[0]?.startsWith('-') === false && unknown === args[0]
+    ? 'there is no such command'
+    : 'there is one argument too many';
+}
+
+/**
+ * Refuses what yargs would read its own way: a value for a switch (`--passphrase=secret` would switch
+ * it off), and numbers that are none. The value is not repeated.
+ */
+export function checkValues(args: readonly string[], options: Options): void {
+  args.forEach((arg, i) => {
+    const [, name = '', given] = /^--(?:no-)?([a-z-]+)(?:=(.*))?$/s.exec(arg) ?? [];
+    const option = Object.hasOwn(options, name) ? options[name] : undefined;
+    const value = option?.type === 'number' ? (given ?? args[i + 1]) : given;
+    if (!option || value === undefined || option.type === 'string') return;
+    if (option.type === 'boolean' && !/^(true|false)$/.test(value))
+      throw new FleximError('usage', `--${name} takes no value`);
+    if (option.type === 'number' && !/^-?\d+$/.test(value))
+      throw new FleximError('usage', `--${name}: ${wantNumber(option)}`);
+  });
 }
 
 export function declare(argv: Argv, options: Options): Argv {
@@ -104,7 +135,8 @@ function readConfig({ flags, env, file, alsoKnown }: Sources, options: Options) 
     text = readFileSync(path, 'utf8');
   } catch (error) {
     if (systemCode(error) === 'ENOENT' && path === file) return null;
-    throw invalid(`${path} cannot be read`)(String(systemCode(error)));
+    const code = systemCode(error);
+    throw invalid(`${path} cannot be read`)(code === 'ENOENT' ? 'it is not there' : `${code}`);
   }
   const values = parseToml(text, path);
   const unknown = Object.keys(values).find(
@@ -120,7 +152,8 @@ function parseToml(text: string, path: string): Readonly<Record<string, unknown>
     return parse(text);
   } catch (error) {
     const first = error instanceof Error ? error.message.split('\n')[0] : 'no TOML';
-    throw invalid(`${path} is not TOML`)(first ?? '');
+    const where = error instanceof TomlError ? `, line ${error.line}, column ${error.column}` : '';
+    throw invalid(`${path}${where} is not TOML`)(first ?? '');
   }
 }
 
@@ -137,7 +170,8 @@ function fromFlag(name: string, option: Option, value: unknown): unknown {
 }
 
 function fromText(option: Option, text: string, complain: Complain): unknown {
-  if (option.type === 'number') return checked(option, Number(text), complain);
+  if (option.type === 'number')
+    return checked(option, /^-?\d+$/.test(text) ? Number(text) : Number.NaN, complain);
   if (option.type === 'string') return checked(option, text, complain);
   if (/^(1|true|yes|on)$/i.test(text)) return true;
   if (/^(0|false|no|off)$/i.test(text)) return false;
@@ -148,12 +182,19 @@ function checked(option: Option, value: unknown, complain: Complain): unknown {
   if (option.type === 'number') {
     const { min = 0, max = Number.MAX_SAFE_INTEGER } = option;
     if (!Number.isSafeInteger(value) || (value as number) < min || (value as number) > max)
-      throw complain(`want a whole number from ${min} to ${max}`);
+      throw complain(wantNumber(option));
     return value;
   }
   if (typeof value !== option.type) throw complain(`want a ${option.type}`);
   if (value === '') throw complain('want something that is not empty');
+  if (option.type === 'string' && option.max !== undefined)
+    if (value !== printable(value as string, option.max))
+      throw complain(`want at most ${option.max} characters, none of them invisible`);
   if (option.choices && !option.choices.includes(value as string))
     throw complain(`want one of ${option.choices.join(', ')}`);
   return value;
+}
+
+function wantNumber({ min = 0, max = Number.MAX_SAFE_INTEGER }: Option): string {
+  return `want a whole number from ${min} to ${max}`;
 }

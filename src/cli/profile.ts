@@ -1,14 +1,16 @@
 // What every flexim command works with: the keys directory, the identity, the relay to talk to.
 
 import { join } from 'node:path';
-import { findKeysDirectory, privateDirectory } from '../keystore/directory.ts';
+import { findKeysDirectory, namedDirectory, privateDirectory } from '../keystore/directory.ts';
 import { Keys, type LoadedKey } from '../keystore/keys.ts';
 import { Pins } from '../keystore/pins.ts';
 import { type Address, parseAddress } from '../lib/address.ts';
-import { FleximError } from '../lib/errors.ts';
+import { FleximError, isFleximError } from '../lib/errors.ts';
 import type { Common } from './command.ts';
 import { readPassphrase } from './passphrase.ts';
 import { dataHome } from './places.ts';
+
+const PASSPHRASE_TRIES = 3;
 
 /** The directory of keys; its path is always told, on stderr. */
 export function openKeys(settings: Common): Keys {
@@ -23,11 +25,18 @@ export function openKeys(settings: Common): Keys {
 }
 
 /** The chosen key, opened; asks for its passphrase when it has one. */
-export function loadKey(keys: Keys, settings: Common, name?: string | null): Promise<LoadedKey> {
+export async function loadKey(keys: Keys, settings: Common): Promise<LoadedKey> {
   const fd = settings['passphrase-fd'] ?? undefined;
-  return keys.load(name ?? keys.choose({ as: settings.as }), (which) =>
-    readPassphrase({ fd, prompt: `Passphrase of ${which}: ` }),
-  );
+  const name = keys.choose({ as: settings.as });
+  const ask = (which: string) => readPassphrase({ fd, prompt: `Passphrase of ${which}: ` });
+  for (let tries = 1; ; tries++)
+    try {
+      return await keys.load(name, ask);
+    } catch (error) {
+      const again = fd === undefined && tries < PASSPHRASE_TRIES;
+      if (!again || !isFleximError(error, 'passphrase-wrong')) throw error;
+      tell('That does not open it. Try again.');
+    }
 }
 
 export function openPins(settings: Common): Pins {
@@ -35,7 +44,9 @@ export function openPins(settings: Common): Pins {
 }
 
 function dataDirectory(settings: Common): string {
-  return privateDirectory(settings.data ?? join(dataHome(process.env), 'flexim'));
+  // One that a person named stays as it is, so long as nobody else can put files there.
+  if (settings.data !== null) return namedDirectory(settings.data, '--data', process.cwd());
+  return privateDirectory(join(dataHome(process.env), 'flexim'));
 }
 
 /** The relay that is meant; only bare Flexim is built in so far. */

@@ -12,9 +12,9 @@ import { protocols } from '../protocols/index.ts';
 import { DEFAULT_LIMITS } from '../relay/limits.ts';
 import { createRelay, type Relay, type RosterPolicy } from '../relay/relay.ts';
 import { Store } from '../store/store.ts';
-import { report } from './exit.ts';
+import { outliveReaders, report } from './exit.ts';
 import { createLog, LOG_LEVELS, type LogLevel } from './log.ts';
-import { declare, type Options, parser, type Settings, settle } from './options.ts';
+import { checkValues, declare, type Options, parser, type Settings, settle } from './options.ts';
 import { configFile, dataHome } from './places.ts';
 import { isAlive, thisProcess } from './process.ts';
 
@@ -33,7 +33,12 @@ const OPTIONS = {
     about: 'address to listen on; 0.0.0.0 or :: for all',
     default: '127.0.0.1',
   },
-  name: { type: 'string', about: 'what the relay calls itself', default: 'flexim relay' },
+  name: {
+    type: 'string',
+    about: 'what the relay calls itself, in 64 characters at most',
+    max: 64,
+    default: 'flexim relay',
+  },
   keys: { type: 'string', about: "directory of the relay's key, relay.fxk" },
   data: { type: 'string', about: 'directory of the store' },
   roster: {
@@ -53,6 +58,7 @@ const OPTIONS = {
 type RelaySettings = Settings<typeof OPTIONS>;
 
 export async function main(args: readonly string[]): Promise<void> {
+  checkValues(args, OPTIONS);
   const argv = declare(parser(NAME, args), OPTIONS)
     .usage('$0 [options]\n\nRuns a flexim relay. It forwards messages that it cannot read.')
     .epilogue(
@@ -69,13 +75,12 @@ export async function main(args: readonly string[]): Promise<void> {
 }
 
 async function start(read: () => RelaySettings): Promise<void> {
+  outliveReaders();
   const settings = read();
   const log = createLog(settings['log-level'] as LogLevel, process.stderr.isTTY);
   const home = dataHome(process.env);
   const keysPlace = findKeysDirectory({ flag: settings.keys, cwd: process.cwd(), dataHome: home });
   const key = await new Keys(keysPlace.path).relayKey();
-  log.info({ path: key.path, from: keysPlace.why }, key.made ? 'made a new key' : 'using the key');
-
   const store = openStore(settings.data, home);
   const clock: Clock = systemClock;
   const relay = createRelay({
@@ -91,11 +96,14 @@ async function start(read: () => RelaySettings): Promise<void> {
     const { host, port } = settings;
     const service = await protocols.flexim.serve({ host, port, relay, identity });
     // Before the address is out: who has it may send signals at once.
-    obeySignals(relay, read, log, async () => {
+    const stop = async () => {
       await service.stop();
       await store.close();
       log.info({ drops: relay.drops.totals() }, 'stopped');
-    });
+    };
+    obeySignals({ relay, store, read, log, stop });
+    const made = key.made ? 'made a new key' : 'using the key';
+    log.info({ path: key.path, from: keysPlace.why }, made);
     log.info({ ...service.address, store: store.path }, 'listening');
     const reached = { host: reachableHost(host), port: service.address.port };
     process.stdout.write(`${formatAddress({ ...reached, relayKey: identity.hex })}\n`);
@@ -123,38 +131,51 @@ function openStore(named: string | null, home: string): Store {
   return store;
 }
 
-function obeySignals(
-  relay: Relay,
-  read: () => RelaySettings,
-  log: ReturnType<typeof createLog>,
-  stop: () => Promise<void>,
-): void {
-  let stopping = false;
+interface Running {
+  readonly relay: Relay;
+  readonly store: Store;
+  readonly read: () => RelaySettings;
+  readonly log: ReturnType<typeof createLog>;
+  readonly stop: () => Promise<void>;
+}
+
+function obeySignals({ relay, store, read, log, stop }: Running): void {
+  let stopping: NodeJS.Signals | null = null;
+  const end = (code: number) => {
+    // Two ways of exiting hang or abort in native code: with LMDB's writer at work, and with a
+    // terminal that is gone. What is durable is on the disk, so killing loses nothing.
+    if (store.isBusy || stopping === 'SIGHUP') process.kill(process.pid, 'SIGKILL');
+    process.exit(code);
+  };
   const onStop = (signal: NodeJS.Signals) => {
-    if (stopping) process.exit(1); // the second time: at once
-    stopping = true;
+    if (stopping) return end(1); // the second time: at once
+    stopping = signal;
     log.info({ signal, online: relay.router.online }, 'stopping');
     setTimeout(() => {
       log.error({}, 'the stop took too long');
-      process.exit(1);
+      end(1);
     }, STOP_MS).unref();
     stop().then(
-      () => process.exit(0),
-      (error: unknown) => process.exit(report(NAME, error)),
+      () => end(0),
+      (error: unknown) => end(report(NAME, error)),
     );
   };
   process.on('SIGTERM', onStop);
   process.on('SIGINT', onStop);
-  process.on('SIGHUP', () => {
-    try {
-      const settings = read();
-      relay.name = settings.name;
-      relay.roster = settings.roster as RosterPolicy;
-      log.level = settings['log-level'];
-      log.info({ name: relay.name, roster: relay.roster }, 'read the settings again');
-    } catch (error) {
-      if (!isFleximError(error)) throw error;
-      log.error({ code: error.code }, `the settings stay as they were: ${error.message}`);
-    }
-  });
+  // On a terminal it means that the terminal was closed.
+  const isForeground = process.stdin.isTTY || process.stderr.isTTY;
+  process.on('SIGHUP', isForeground ? onStop : () => readAgain(relay, read, log));
+}
+
+function readAgain(relay: Relay, read: () => RelaySettings, log: Running['log']): void {
+  try {
+    const settings = read();
+    relay.name = settings.name;
+    relay.roster = settings.roster as RosterPolicy;
+    log.level = settings['log-level'];
+    log.info({ name: relay.name, roster: relay.roster }, 'read the settings again');
+  } catch (error) {
+    if (!isFleximError(error)) throw error;
+    log.error({ code: error.code }, `the settings stay as they were: ${error.message}`);
+  }
 }

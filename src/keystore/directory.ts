@@ -59,7 +59,7 @@ export function privateDirectory(path: string): string {
 }
 
 /** A directory that the user named is his to arrange, but others must not be able to replace keys. */
-function namedDirectory(name: string, option: string, cwd: string): string {
+export function namedDirectory(name: string, option: string, cwd: string): string {
   if (name === '') throw unusable(name, `${option} is empty; give a directory, or leave it out`);
   const path = resolve(cwd, name);
   make(path);

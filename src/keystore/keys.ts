@@ -220,6 +220,7 @@ function nameProblem(name: string): string | null {
   const problem = aliasProblem(name);
   if (problem) return problem;
   if (/^[.-]/.test(name)) return 'it must not begin with . or -';
+  if (foldAlias(name).endsWith(SUFFIX)) return `leave ${SUFFIX} out: the file gets it by itself`;
   return foldAlias(name) === RELAY ? "that name is kept for the relay's own key" : null;
 }
 

@@ -18,7 +18,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { hostAndPort, parseAddress, parseKey } from '../lib/address.ts';
 import { utf8, view } from '../lib/bytes.ts';
 import { FleximError, systemCode } from '../lib/errors.ts';
-import { privateDirectory } from './directory.ts';
+import { makeDirectory } from '../lib/files.ts';
 import {
   O_NOFOLLOW,
   openTrusted,
@@ -121,7 +121,7 @@ export class Pins {
 
   #append(line: string): void {
     try {
-      privateDirectory(dirname(this.path));
+      makeDirectory(dirname(this.path), 0o700);
       const flags = constants.O_WRONLY | constants.O_APPEND | constants.O_CREAT | O_NOFOLLOW;
       const isNew = !existsSync(this.path);
       const fd = openSync(this.path, flags, 0o600);
@@ -141,7 +141,7 @@ export class Pins {
 
   /** The new file is the lock as well, as in git: two who rewrite cannot undo each other's change. */
   #rewrite(change: (pins: readonly Pin[]) => readonly Pin[]): void {
-    privateDirectory(dirname(this.path));
+    makeDirectory(dirname(this.path), 0o700);
     const lock = this.#lock();
     let renamed = false; // from then on the lock's name may be another process's
     try {
@@ -205,7 +205,8 @@ function winners(text: string): Pin[] {
   return [...pins].map(([place, hex]) => ({ place, hex }));
 }
 
-function parseLine(line: string): Pin | null {
+/** A pin, or null when the line is damaged. Exported for the fuzzer. */
+export function parseLine(line: string): Pin | null {
   const [place = '', text = '', ...more] = line.split(' ');
   const hex = parseKey(text);
   return hex && more.length === 0 && isPlace(place) ? { place, hex } : null;

@@ -36,6 +36,9 @@ export function parseAddress(text: string): Address {
   if (!parts) throw bad('it has line breaks');
   const place = /^(?<host>\[[^\]]*\]|[^:]*)(?::(?<port>\d{1,5}))?\/?$/.exec(parts.place ?? '');
   const host = place?.groups?.host ?? '';
+  if (!text.startsWith(SCHEME) && /^[a-z]+:\/\//i.test(text))
+    throw bad('it is for another protocol');
+  if (!place) throw bad('behind the host comes something else than :PORT');
   if (!HOST.test(host)) throw bad('the host is missing or has characters no host has');
   const query = new Map<string, string>();
   for (const pair of parts.query ? parts.query.split('&') : []) {

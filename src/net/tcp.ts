@@ -140,6 +140,7 @@ export function dialTcp(to: TcpAddress, { timeoutMs, signal }: DialTcpOptions): 
     const failed = (error: Error) => fail(dialReason(error), error);
     const aborted = () => fail('it was given up');
     signal.addEventListener('abort', aborted);
+    if (signal.aborted) return aborted();
     socket.once('error', failed);
     socket.once('connect', () => {
       settle();

@@ -84,7 +84,10 @@ export interface Link {
   readonly self: Person;
   /** Sends and returns the number of this message on this connection. Throws `not-connected`. */
   send(to: string, envelope: Uint8Array, options?: { readonly live?: boolean }): number;
-  /** One consumer each; they end when the link is closed. */
+  /**
+   * One consumer each; they end when the link is closed. Both are to be taken from: with 1,024
+   * deliveries waiting nothing more is read, answers included; with 65,536 events the link breaks.
+   */
   events(): AsyncIterableIterator<LinkEvent>;
   deliveries(): AsyncIterableIterator<Delivery>;
   /** Round trip to the relay, in milliseconds. */

@@ -39,6 +39,7 @@ export class Store {
   readonly path: string;
   readonly #db: RootDatabase;
   #inTransaction = false;
+  #underWay = 0; // transactions that are not on the disk yet
   #owner: Owner | null = null;
 
   /** Opens or makes `directory`/`name`.lmdb. Throws `store-unusable`. */
@@ -85,7 +86,16 @@ export class Store {
    * the same turn. What it wrote before a throw stays written: check first, then write.
    */
   transaction<T>(work: () => T): Promise<T> {
-    return this.#db.transaction(() => this.#inside(work)) as Promise<T>;
+    this.#underWay++;
+    const done = this.#db.transaction(() => this.#inside(work)) as Promise<T>;
+    return done.finally(() => {
+      this.#underWay--;
+    });
+  }
+
+  /** A transaction is being written: a process that exits now would wait for it for ever. */
+  get isBusy(): boolean {
+    return this.#underWay > 0;
   }
 
   /** Claims the store for one process. Throws `store-busy` with the pid of a living owner. */

@@ -92,9 +92,9 @@ wrong(
     const usage = [64, 'usage'] as const;
     const tries: readonly [string[], RegExp][] = [
       [[], /which command\? .*flexim keygen NAME/],
-      [['frob'], /no such command.*: frob\. See flexim --help/],
-      [['keygen', 'a', 'b', 'c'], /: b, c\. See/],
-      [['keys', '--nope'], /: nope\. See/],
+      [['frob'], /there is no such command\. See flexim --help/],
+      [['keygen', 'a', 'b', 'c'], /one argument too many\. See/],
+      [['keys', '--nope'], /no option --nope\. See/],
       [['ping', '--count'], /count/],
       [['ping', '--count', 'x'], /--count: want a whole number from 1 to 1000/],
       [['keys', '--as', 'a', '--as', 'b'], /--as: given more than once/],

@@ -200,6 +200,20 @@ signals(
 );
 
 signals(
+  'two signals in one moment end it too, while it writes its last',
+  withHome(async (home) => {
+    // With a native writer at work a plain exit would wait for it for ever; so each try must end.
+    for (let tries = 0; tries < 4; tries++)
+      await withRelayProcess(home, [], async (relay) => {
+        const ended = once(relay.child, 'close');
+        relay.child.kill('SIGTERM');
+        relay.child.kill(tries % 2 ? 'SIGINT' : 'SIGTERM');
+        await ended;
+      });
+  }),
+);
+
+signals(
   'SIGHUP reads the settings again; a broken file changes nothing',
   withHome(async (home) => {
     home.configure('relay.toml', 'name = "before"\nroster = "listed"\n');

@@ -70,7 +70,10 @@ async function readPaper(): Promise<string> {
   if (process.stdin.isTTY) {
     const lines = createInterface({ input: process.stdin, output: process.stderr, historySize: 0 });
     try {
-      return await lines.question('Paper backup (14 groups of 4): ');
+      return await lines.question('Paper backup (14 groups of 4), shown as you type: ');
+    } catch {
+      tell('');
+      throw new FleximError('paper-invalid', 'it was cancelled; nothing was changed');
     } finally {
       lines.close();
     }

@@ -21,6 +21,7 @@ import type { Status } from './wire.ts';
 const RECONNECT = { minMs: 500, maxMs: 60_000 };
 const STEADY_MS = 30_000; // a session that lasted so long makes the next pause short again
 const DELIVERIES_HIGH = 1_024; // deliveries not yet taken, beyond which the relay is not read from
+const EVENTS_MAX = 65_536; // events not yet taken, beyond which the relay is left
 const NO_RETRY = ['relay-auth-mismatch', 'relay-key-changed', 'replaced', 'closed'] as const;
 
 /** Connects and logs in once, then stays connected as long as it can. */
@@ -180,6 +181,8 @@ class FleximLink implements Link {
   }
 
   #noticed({ status, payload }: Status): void {
+    if (this.#events.length >= EVENTS_MAX)
+      throw new FleximError('protocol-violation', 'the relay told more than anybody asked');
     const event = noticeEvent(status, payload);
     if (event) this.#events.push(event);
   }

@@ -10,6 +10,7 @@ import { Deadlines, systemClock } from '../../lib/time.ts';
 import type { Channel } from '../../net/channel.ts';
 import { Connection, type ConnectionHandler } from '../../net/connection.ts';
 import type { DatumOf, Handlers } from '../../wire/datum.ts';
+import type { Delimiter } from '../../wire/frames.ts';
 import type { DialOptions, Person, RelayInfo } from '../protocol.ts';
 import { answerChallenge, checkProof, mismatch } from './login.ts';
 import { answersCommand, STATUS } from './status.ts';
@@ -103,7 +104,9 @@ export class Session implements ConnectionHandler {
 
   constructor(channel: Channel, handler: SessionHandler) {
     this.#handler = handler;
-    this.#connection = new Connection(channel, frameDelimiter, this, { replyBytes: REPLY_BYTES });
+    this.#connection = new Connection(channel, greetingDelimiter, this, {
+      replyBytes: REPLY_BYTES,
+    });
     this.#answers = new Deadlines(ANSWER_MS, systemClock, () =>
       this.fail(new FleximError('connection-lost', 'the relay does not answer any more')),
     );
@@ -163,6 +166,7 @@ export class Session implements ConnectionHandler {
   }
 
   #loginFrame(name: DatumName, bytes: Buffer): void {
+    this.#connection.cutBy(frameDelimiter);
     if (name === 'Status') {
       const { status, payload } = datums.unpack('Status', bytes);
       if (status >= 10 || status <= -10) return;
@@ -306,6 +310,15 @@ export class Session implements ConnectionHandler {
     if (this.#loggedIn) this.#handler.ended(error);
   }
 }
+
+const isLetter = (byte: number): boolean => byte >= 0x20 && byte < 0x7f; // no type of ours is one
+
+/** Another service on that port, if it speaks in text, is known by its first byte at once. */
+const greetingDelimiter: Delimiter = (bytes, start, end) => {
+  if (end > start && isLetter(bytes[start] as number))
+    throw new FleximError('protocol-violation', 'what answers there is no Flexim relay');
+  return frameDelimiter(bytes, start, end);
+};
 
 /** A relay must have the key that the address names, and the one that was pinned here. */
 function checkKey(hex: string, place: string, pinned: string | null, named: string | null): void {

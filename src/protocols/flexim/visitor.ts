@@ -174,8 +174,13 @@ export class Visitor implements Member, ConnectionHandler {
     const { relay } = this.#house;
     this.#connection.hold();
     const queued = relay.turns.add(hostGroup(this.#connection.channel.remote), () => {
-      if (this.#stage !== 'leaving') job();
-      this.#connection.release();
+      try {
+        if (this.#stage !== 'leaving') job();
+      } catch (error) {
+        this.failed(error as Error); // the store may fail under a job, and only this visitor pays
+      } finally {
+        this.#connection.release();
+      }
     });
     if (!queued) this.#refuseLogin('too many logins from your address wait', 'login-busy');
   }
