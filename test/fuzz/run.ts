@@ -2,37 +2,45 @@
 // FleximError, or that takes too long; the input is given as hex so that it can become a test.
 
 import { isFleximError } from '../../src/lib/errors.ts';
+import { turn } from '../channel.ts';
 import { input, random } from './inputs.ts';
 import type { Target } from './targets.ts';
 
 const TOO_LONG_MS = 1000;
+const REST = 1000; // inputs, after which the event loop turns and progress is told
 
 export interface Options {
-  readonly count: number; // inputs for each target
+  readonly count: number; // inputs for each target, fewer for one that has a cost
   readonly seed: number;
-  readonly progress?: (target: string, done: number, failure: string | null) => void;
+  readonly progress?: (done: number, inputs: number) => void;
 }
 
 export interface Outcome {
   readonly target: string;
+  readonly inputs: number;
   readonly accepted: number; // inputs that did not throw: none means that the seeds are no good
   readonly failure: string | null;
 }
 
-export function fuzz(targets: readonly Target[], options: Options): Outcome[] {
-  return targets.map((target) => fuzzOne(target, options));
+export async function fuzz(targets: readonly Target[], options: Options): Promise<Outcome[]> {
+  const outcomes: Outcome[] = [];
+  for (const target of targets) outcomes.push(await fuzzOne(target, options));
+  return outcomes;
 }
 
-function fuzzOne({ name, seeds, parse }: Target, { count, seed, progress }: Options): Outcome {
+async function fuzzOne(target: Target, { count, seed, progress }: Options): Promise<Outcome> {
+  const { name, seeds, parse, cost = 1 } = target;
+  const inputs = Math.ceil(count / cost);
   const next = random(seed);
   let accepted = 0;
-  for (let i = 0; i < count; i++) {
+  for (let i = 0; i < inputs; i++) {
     const bytes = input(next, seeds);
     const given = bytes.slice(); // what is reported, should parse write into its input
     const began = performance.now();
     let problem: string | null = null;
     try {
-      parse(bytes);
+      const parsing = parse(bytes);
+      if (parsing instanceof Promise) await parsing;
       accepted++;
     } catch (error) {
       if (!isFleximError(error)) problem = error instanceof Error ? `${error.stack}` : `${error}`;
@@ -41,10 +49,11 @@ function fuzzOne({ name, seeds, parse }: Target, { count, seed, progress }: Opti
     if (took > TOO_LONG_MS) problem ??= `took ${Math.round(took)} ms`;
     if (problem) {
       const failure = `input ${i} (${Buffer.from(given).toString('hex')}): ${problem}`;
-      progress?.(name, i, failure);
-      return { target: name, accepted, failure };
+      return { target: name, inputs, accepted, failure };
     }
-    if (progress && (i + 1) % 100_000 === 0) progress(name, i + 1, null);
+    if ((i + 1) % REST !== 0) continue;
+    await turn();
+    progress?.(i + 1, inputs);
   }
-  return { target: name, accepted, failure: null };
+  return { target: name, inputs, accepted, failure: null };
 }

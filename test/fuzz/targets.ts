@@ -3,7 +3,7 @@
 
 import { parseAddress } from '../../src/lib/address.ts';
 import { aliasProblem } from '../../src/lib/alias.ts';
-import { fromBase64url, toBase64url } from '../../src/lib/bytes.ts';
+import { fromBase64url, toBase64url, utf8 } from '../../src/lib/bytes.ts';
 import { printable } from '../../src/lib/text.ts';
 import { DATUMS, type DatumName, findTo, datums as wire } from '../../src/protocols/flexim/wire.ts';
 import { codec } from '../../src/wire/datum.ts';
@@ -18,16 +18,22 @@ import { decode, encode, measure, skip } from '../../src/wire/msgpack.ts';
 import { byteArray, integer, list, optional, struct, text } from '../../src/wire/shape.ts';
 
 import { authResponse, command, frame, message } from '../peer.ts';
+import * as clients from './clients.ts';
+import * as keys from './keys.ts';
 import { memberFrame, strangerBytes } from './visitors.ts';
 
 export interface Target {
   readonly name: string;
   readonly seeds: readonly Uint8Array[];
-  readonly parse: (bytes: Uint8Array) => void;
+  readonly parse: (bytes: Uint8Array) => unknown; // a promise is waited for
+  readonly cost?: number; // how many times fewer inputs it gets than others: 1
 }
 
 const ofText = (parse: (text: string) => unknown) => (bytes: Uint8Array) => {
   parse(Buffer.from(bytes).toString('latin1'));
+};
+const ofUtf8 = (parse: (text: string) => unknown) => (bytes: Uint8Array) => {
+  parse(Buffer.from(bytes).toString('utf8'));
 };
 const texts = (...all: string[]) => all.map((each) => new Uint8Array(Buffer.from(each, 'latin1')));
 
@@ -140,4 +146,38 @@ export const TARGETS: readonly Target[] = [
   })),
   { name: 'flexim relay, a member', seeds: tagged, parse: memberFrame },
   { name: 'flexim relay, a stranger', seeds: strangers, parse: strangerBytes },
+  {
+    name: 'flexim client, the login',
+    seeds: clients.loginSeeds,
+    parse: clients.relaySays,
+    cost: 25,
+  },
+  {
+    name: 'flexim client, logged in',
+    seeds: clients.loggedInSeeds,
+    parse: clients.relaySaysAfterLogin,
+    cost: 25,
+  },
+  { name: 'flexim Auth, boxes', seeds: clients.authSeeds, parse: clients.authBody, cost: 25 },
+  {
+    name: 'flexim Auth, a challenge',
+    seeds: clients.boxedSeeds,
+    parse: clients.challengeInside,
+    cost: 25,
+  },
+  {
+    name: 'flexim Auth, a last login',
+    seeds: clients.boxedSeeds,
+    parse: clients.lastSeenInside,
+    cost: 25,
+  },
+  { name: 'key file', seeds: keys.keyFileSeeds, parse: keys.keyFile },
+  { name: 'key file, made good', seeds: keys.keyFileSeeds, parse: keys.keyFileMadeGood },
+  { name: 'key file, payload', seeds: keys.payloadSeeds, parse: keys.keyPayload, cost: 4 },
+  { name: 'paper', seeds: keys.paperSeeds.map(utf8), parse: ofUtf8(keys.paper) },
+  {
+    name: 'pins',
+    seeds: texts(`h:1 ${KEY}\n[::1]:9 ${KEY}\n`, `a.example:4321 ${KEY.toUpperCase()}`),
+    parse: ofUtf8(keys.pinLines),
+  },
 ];
