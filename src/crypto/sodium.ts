@@ -3,6 +3,7 @@
 // module runs the self test: the shipped types declare functions that do not exist at run time.
 
 import sodium from 'libsodium-wrappers';
+import { concat, utf8 } from '../lib/bytes.ts';
 import { FleximError } from '../lib/errors.ts';
 
 await sodium.ready;
@@ -15,6 +16,7 @@ export const AEAD_KEY_BYTES = 32;
 export const AEAD_NONCE_BYTES = 24;
 export const AEAD_OVERHEAD = 16;
 export const HASH_BYTES = 64;
+export const SIGNATURE_BYTES = 64;
 export const KEM_PUBLIC_BYTES = 1216;
 export const KEM_CIPHERTEXT_BYTES = 1120;
 const KEM_ENC_SEED_BYTES = 64;
@@ -61,6 +63,42 @@ export function exchangePublic(signingPublic: Uint8Array): Uint8Array | null {
 export function exchangePrivate(signingPrivate: Uint8Array): Uint8Array {
   bytes('Ed25519 private key', signingPrivate, SIGNING_KEY_BYTES);
   return sodium.crypto_sign_ed25519_sk_to_curve25519(signingPrivate);
+}
+
+/** X25519 key pair of 32 random bytes. */
+export function exchangePair(privateKey: Uint8Array): KeyPair {
+  bytes('X25519 private key', privateKey, KEY_BYTES);
+  return { publicKey: sodium.crypto_scalarmult_base(privateKey), privateKey };
+}
+
+/** X25519; null when the result is all zero, as with a key of low order. */
+export function exchange(privateKey: Uint8Array, publicKey: Uint8Array): Uint8Array | null {
+  bytes('X25519 private key', privateKey, KEY_BYTES);
+  bytes('X25519 public key', publicKey, KEY_BYTES);
+  return attempt(() => sodium.crypto_scalarmult(privateKey, publicKey));
+}
+
+/** Signs under a context, which ends with a zero byte, so that no two uses meet. */
+export function sign(context: string, message: Uint8Array, keys: KeyPair): Uint8Array {
+  bytes('Ed25519 private key', keys.privateKey, SIGNING_KEY_BYTES);
+  return sodium.crypto_sign_detached(inContext(context, message), keys.privateKey);
+}
+
+export function verify(
+  context: string,
+  message: Uint8Array,
+  signature: Uint8Array,
+  publicKey: Uint8Array,
+): boolean {
+  bytes('signature', signature, SIGNATURE_BYTES);
+  bytes('Ed25519 public key', publicKey, KEY_BYTES);
+  const signed = inContext(context, message);
+  return attempt(() => sodium.crypto_sign_verify_detached(signature, signed, publicKey)) === true;
+}
+
+function inContext(context: string, message: Uint8Array): Uint8Array {
+  bytes('message', message);
+  return concat(utf8(`${context}\0`), message);
 }
 
 /** Anonymous sealed box; null when the recipient's key is weak (low order). */
@@ -165,9 +203,13 @@ const USED = [
   'crypto_kem_xwing_dec',
   'crypto_kem_xwing_enc_deterministic',
   'crypto_kem_xwing_seed_keypair',
+  'crypto_scalarmult',
+  'crypto_scalarmult_base',
+  'crypto_sign_detached',
   'crypto_sign_ed25519_pk_to_curve25519',
   'crypto_sign_ed25519_sk_to_curve25519',
   'crypto_sign_seed_keypair',
+  'crypto_sign_verify_detached',
   'memcmp',
   'memzero',
   'randombytes_buf',

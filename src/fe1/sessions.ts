@@ -1,0 +1,132 @@
+// Which session to send on, and where an envelope belongs: docs/protocols/fe1.md §9 and §10. Pure: the
+// caller keeps what comes out, in one transaction, and only then acknowledges or transmits.
+
+import type { Identity } from '../crypto/identity.ts';
+import { hash } from '../crypto/sodium.ts';
+import { sameBytes, toHex } from '../lib/bytes.ts';
+import { MAX_GEN, MAX_SESSIONS, RELAY_TTL } from './constants.ts';
+import { parseEnvelope } from './envelope.ts';
+import { type RespondOptions, respond } from './handshake.ts';
+import { decrypt, type Plaintext, rejected, type Session } from './ratchet.ts';
+
+/** Before all others is the one with the highest generation, then the smallest id. */
+export function bySeniority(a: Session, b: Session): number {
+  return b.gen - a.gen || Buffer.compare(a.sid, b.sid);
+}
+
+/** The one to send on; both sides choose the same. Null: open one. */
+export function activeSession(sessions: readonly Session[]): Session | null {
+  return sessions.toSorted(bySeniority)[0] ?? null;
+}
+
+/** The generation of the next INIT to a peer. */
+export function nextGen({ maxGen }: Peer): number {
+  if (maxGen + 1 >= MAX_GEN) throw rejected();
+  return maxGen + 1;
+}
+
+/** What is kept of a peer's sessions: so many, the senior ones. */
+export function kept(sessions: readonly Session[]): readonly Session[] {
+  return sessions.length <= MAX_SESSIONS
+    ? sessions
+    : sessions.toSorted(bySeniority).slice(0, MAX_SESSIONS);
+}
+
+/** Receive-only sessions are forgotten this long after a senior one took over. */
+export function isStale(supersededAt: number, now: number): boolean {
+  return now - supersededAt > RELAY_TTL;
+}
+
+/** The name under which an INIT is remembered, so that no replay opens a second session. */
+export function initId(prefix: Uint8Array): string {
+  return toHex(hash(32, prefix.subarray(4), null));
+}
+
+export interface Receiver {
+  readonly identity: Identity;
+  readonly spr: RespondOptions['spr'];
+  readonly otk: RespondOptions['otk'];
+  /** Candidates, the most recently used first. */
+  readonly sessions: Iterable<Session>;
+  /** The session that an INIT opened: undefined for one never seen, null when it was deleted. */
+  readonly byInit: (iid: string) => Session | null | undefined;
+}
+
+export interface Received {
+  readonly before: Session | null; // null: the envelope opened a new session
+  readonly session: Session;
+  readonly plaintext: Plaintext;
+  /** Of a new session: what must be remembered and deleted with it. */
+  readonly opened: { readonly iid: string; readonly otkId: number; readonly spkId: number } | null;
+}
+
+/** Opens an envelope, whoever it is from. Throws `envelope-rejected` or `envelope-duplicate`. */
+export function receive(envelope: Uint8Array, receiver: Receiver, now: number): Received {
+  const parsed = parseEnvelope(envelope);
+  if (!parsed) throw rejected();
+  const { init, body } = parsed;
+  if (!init) {
+    for (const before of receiver.sessions) {
+      const result = decrypt(before, body, now);
+      if (result) return { before, ...result, opened: null };
+    }
+    throw rejected();
+  }
+  const iid = initId(init.prefix);
+  const before = receiver.byInit(iid);
+  if (before === null) throw rejected();
+  if (before) {
+    const result = decrypt(before, body, now);
+    if (!result) throw rejected();
+    return { before, ...result, opened: null };
+  }
+  const { session, otkId, spkId } = respond(init, receiver);
+  const result = decrypt(session, body, now);
+  if (!result) throw rejected();
+  return { before: null, ...result, opened: { iid, otkId, spkId } };
+}
+
+// ---- a peer: generations, and what follows from what was received ----
+
+export interface Peer {
+  /** The highest generation heard of; 0 for none. It outlives the sessions. */
+  readonly maxGen: number;
+  readonly sessions: readonly Session[];
+}
+
+export const NO_PEER: Peer = { maxGen: 0, sessions: [] };
+
+export interface Admitted {
+  readonly peer: Peer;
+  /** To be sent once, as GEN on the session just received on: the peer lost its state and counts anew. */
+  readonly answerGen: number | null;
+}
+
+/** The peer after an envelope of his was opened. */
+export function admit(peer: Peer, { before, session }: Received): Admitted {
+  const others = peer.sessions.filter(({ sid }) => !sameBytes(sid, session.sid));
+  if (before) return { peer: { ...peer, sessions: [...others, session] }, answerGen: null };
+  const behind = session.gen < peer.maxGen;
+  const maxGen = Math.max(peer.maxGen, session.gen);
+  return {
+    peer: { maxGen, sessions: kept([...others, session]) },
+    answerGen: behind ? maxGen : null,
+  };
+}
+
+/** The peer after a session of our own was opened or has sent. */
+export function used(peer: Peer, session: Session): Peer {
+  const others = peer.sessions.filter(({ sid }) => !sameBytes(sid, session.sid));
+  const maxGen = Math.max(peer.maxGen, session.gen);
+  return { maxGen, sessions: kept([...others, session]) };
+}
+
+/** GEN was received: the peer after it when a new session is due (of `nextGen`), else null. */
+export function heardGen(peer: Peer, gen: number): Peer | null {
+  return gen > peer.maxGen ? { ...peer, maxGen: gen } : null;
+}
+
+/** Whether a peer's signed record says that he lost the state which a session counts on. */
+export function lostItsState(session: Session, install: Uint8Array): boolean {
+  return !sameBytes(session.peerInstall, install);
+}
