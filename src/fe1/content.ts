@@ -9,7 +9,7 @@ import { FleximError } from '../lib/errors.ts';
 import { encode as pack, decode as unpack } from '../wire/msgpack.ts';
 import { bin, integer, list, type Of, type Shape, struct, text } from '../wire/shape.ts';
 import { MAX_GEN } from './constants.ts';
-import type { Plaintext } from './ratchet.ts';
+import type { Plaintext } from './envelope.ts';
 
 export const ID_BYTES = 16;
 export const MAX_IDS = 64;

@@ -17,9 +17,14 @@ import {
   TYPE_INIT,
   TYPE_MSG,
 } from './constants.ts';
-import type { Plaintext } from './ratchet.ts';
 
 const MIN_TAIL = 17;
+
+/** What an envelope carries: a content type (content.ts) and its bytes. */
+export interface Plaintext {
+  readonly type: number;
+  readonly content: Uint8Array;
+}
 
 /** The part that a session opens; views of the envelope. */
 export interface Body {

@@ -15,7 +15,6 @@ import {
   exchange,
   exchangePair,
   exchangePublic,
-  type KeyPair,
   kemDecapsulate,
   kemEncapsulate,
 } from '../crypto/sodium.ts';
@@ -208,8 +207,6 @@ const blank = {
   kemCt: null,
   skipped: [],
 } as const satisfies Partial<Session>;
-
-export type { KeyPair };
 
 function unusable(): FleximError {
   return new FleximError('bundle-rejected', 'no session can be opened with these prekeys');

@@ -28,7 +28,7 @@ import {
   SEALED_HEADER_BYTES,
   SKIP_TTL,
 } from './constants.ts';
-import { type Body, frameEnvelope, pad, unpad } from './envelope.ts';
+import { type Body, frameEnvelope, type Plaintext, pad, unpad } from './envelope.ts';
 import type { Random } from './random.ts';
 
 const AEAD_BYTES = 16;
@@ -99,11 +99,6 @@ function bodyKey(mk: Uint8Array, hn: Uint8Array) {
 }
 
 // ---- sending ----
-
-export interface Plaintext {
-  readonly type: number;
-  readonly content: Uint8Array;
-}
 
 export interface Encrypted {
   readonly session: Session;

@@ -5,9 +5,9 @@ import type { Identity } from '../crypto/identity.ts';
 import { hash } from '../crypto/sodium.ts';
 import { sameBytes, toHex } from '../lib/bytes.ts';
 import { MAX_GEN, MAX_SESSIONS, RELAY_TTL } from './constants.ts';
-import { parseEnvelope } from './envelope.ts';
+import { type Plaintext, parseEnvelope } from './envelope.ts';
 import { type RespondOptions, respond } from './handshake.ts';
-import { decrypt, type Plaintext, rejected, type Session } from './ratchet.ts';
+import { decrypt, rejected, type Session } from './ratchet.ts';
 
 /** Before all others is the one with the highest generation, then the smallest id. */
 export function bySeniority(a: Session, b: Session): number {
@@ -25,11 +25,10 @@ export function nextGen({ maxGen }: Peer): number {
   return maxGen + 1;
 }
 
-/** What is kept of a peer's sessions: so many, the senior ones. */
-export function kept(sessions: readonly Session[]): readonly Session[] {
-  return sessions.length <= MAX_SESSIONS
-    ? sessions
-    : sessions.toSorted(bySeniority).slice(0, MAX_SESSIONS);
+/** A peer's sessions with one more: so many at most, the junior ones go first, the new one stays. */
+export function joined(sessions: readonly Session[], session: Session): readonly Session[] {
+  const others = sessions.filter(({ sid }) => !sameBytes(sid, session.sid));
+  return [session, ...others.toSorted(bySeniority).slice(0, MAX_SESSIONS - 1)];
 }
 
 /** Receive-only sessions are forgotten this long after a senior one took over. */
@@ -104,21 +103,14 @@ export interface Admitted {
 
 /** The peer after an envelope of his was opened. */
 export function admit(peer: Peer, { before, session }: Received): Admitted {
-  const others = peer.sessions.filter(({ sid }) => !sameBytes(sid, session.sid));
-  if (before) return { peer: { ...peer, sessions: [...others, session] }, answerGen: null };
-  const behind = session.gen < peer.maxGen;
-  const maxGen = Math.max(peer.maxGen, session.gen);
-  return {
-    peer: { maxGen, sessions: kept([...others, session]) },
-    answerGen: behind ? maxGen : null,
-  };
+  const behind = !before && session.gen < peer.maxGen;
+  return { peer: used(peer, session), answerGen: behind ? peer.maxGen : null };
 }
 
 /** The peer after a session of our own was opened or has sent. */
 export function used(peer: Peer, session: Session): Peer {
-  const others = peer.sessions.filter(({ sid }) => !sameBytes(sid, session.sid));
   const maxGen = Math.max(peer.maxGen, session.gen);
-  return { maxGen, sessions: kept([...others, session]) };
+  return { maxGen, sessions: joined(peer.sessions, session) };
 }
 
 /** GEN was received: the peer after it when a new session is due (of `nextGen`), else null. */
