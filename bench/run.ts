@@ -3,6 +3,7 @@
 
 import { parseArgs } from 'node:util';
 import { datums } from './datums.ts';
+import { envelopes, handshakes } from './envelope.ts';
 import { framing } from './framing.ts';
 import { idle } from './idle.ts';
 import { type Contest, machine, measure, type Report, table } from './measure.ts';
@@ -11,6 +12,7 @@ import { start } from './start.ts';
 const BENCHES: Readonly<Record<string, () => Promise<Report[]>>> = {
   framing: async () => framing().map(compete),
   datums: async () => datums().map(compete),
+  envelope: async () => [compete(envelopes()), handshakes()],
   idle,
   start,
 };
