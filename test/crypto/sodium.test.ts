@@ -39,6 +39,18 @@ const rows: readonly Row[] = [
     lengths: [32, 24, null, null],
     call: (k: B, n: B, ad: B, m: B) => door.aeadOpen(aead(k, n, ad), m),
   },
+  { name: 'exchangePair', lengths: [32], call: door.exchangePair },
+  { name: 'exchange', lengths: [32, 32], call: door.exchange },
+  {
+    name: 'sign',
+    lengths: [null, 64],
+    call: (m: B, k: B) => door.sign('context', m, pair(bytes(32), k)),
+  },
+  {
+    name: 'verify',
+    lengths: [null, 64, 32],
+    call: (m: B, s: B, p: B) => door.verify('context', m, s, p),
+  },
   { name: 'kemPair', lengths: [32], call: door.kemPair },
   { name: 'kemEncapsulate', lengths: [1216, 64], call: door.kemEncapsulate },
   { name: 'kemDecapsulate', lengths: [1120, 32], call: door.kemDecapsulate },
