@@ -121,7 +121,7 @@ export function parseSignedPrekey(bytes: Uint8Array): SignedPrekey | null {
   const spkId = view.getUint32(104);
   if ((versions & VERSION_FE1) === 0 || spkId === 0) return null;
   if (!Number.isSafeInteger(seq) || !Number.isSafeInteger(expires)) return null;
-  const kept = bytes.slice();
+  const kept = new Uint8Array(bytes); // a Buffer's slice would share its memory
   return {
     bytes: kept,
     versions,
@@ -138,7 +138,7 @@ export function parseSignedPrekey(bytes: Uint8Array): SignedPrekey | null {
 
 export function parseOneTimePrekey(bytes: Uint8Array): OneTimePrekey | null {
   if (bytes.length !== OTK_BYTES || !sameBytes(bytes.subarray(0, 4), OTK_MAGIC)) return null;
-  const kept = bytes.slice();
+  const kept = new Uint8Array(bytes); // a Buffer's slice would share its memory
   const otkId = new DataView(kept.buffer).getUint32(52);
   return {
     bytes: kept,

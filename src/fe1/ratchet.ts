@@ -158,7 +158,7 @@ function step(s: Session, random: Random): Session {
 
 /** ext is sealed under the header's nonce with the last bit of its last byte turned. */
 function extNonce(hn: Uint8Array): Uint8Array {
-  const nonce = hn.slice();
+  const nonce = new Uint8Array(hn); // a Buffer's slice would be the envelope itself
   nonce[23] = (hn[23] as number) ^ 1;
   return nonce;
 }

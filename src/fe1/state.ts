@@ -2,7 +2,7 @@
 
 import { FleximError, isFleximError } from '../lib/errors.ts';
 import { decode, encode } from '../wire/msgpack.ts';
-import { bin, integer, list, optional, type Shape, struct } from '../wire/shape.ts';
+import { bin, integer, list, type Shape, struct } from '../wire/shape.ts';
 import { MAX_CHAINS, MAX_GEN, MAX_STORED } from './constants.ts';
 import type { Session } from './ratchet.ts';
 
@@ -14,62 +14,58 @@ const flag: Shape<boolean> = (value, path) => {
   if (typeof value === 'boolean') return value;
   throw new FleximError('malformed', `${path}: want true or false`);
 };
+const nullable =
+  <T>(shape: Shape<T>): Shape<T | null> =>
+  (value, path) =>
+    value === null ? null : shape(value, path);
 const pair = (size: number) => struct({ publicKey: bin(size), privateKey: key });
 const chainShape = struct({
   hk: key,
   keys: list(struct({ n: U32, mk: key, at: integer(0) }), MAX_STORED),
 });
 
-const shape = struct({
+const fields = {
   sid: key,
   h1: bin(64),
   gen: integer(0, MAX_GEN - 1),
   initiator: flag,
-  init: optional(bin(1252)),
+  init: nullable(bin(1252)),
   peerX: key,
   peerE: key,
   peerInstall: bin(16),
   DHs: pair(32),
-  DHr: optional(key),
+  DHr: nullable(key),
   RK: key,
-  CKs: optional(key),
-  CKr: optional(key),
+  CKs: nullable(key),
+  CKr: nullable(key),
   Ns: U32,
   Nr: U32,
   PN: U32,
-  HKs: optional(key),
-  HKr: optional(key),
+  HKs: nullable(key),
+  HKr: nullable(key),
   NHKs: key,
   NHKr: key,
   pending: flag,
-  kemSelf: optional(pair(1216)),
-  kemPeer: optional(bin(1216)),
-  kemCt: optional(bin(1120)),
+  kemSelf: nullable(pair(1216)),
+  kemPeer: nullable(bin(1216)),
+  kemCt: nullable(bin(1120)),
   since: U32,
   skipped: list(chainShape, MAX_CHAINS + 1),
-});
+} satisfies Readonly<Record<keyof Session, Shape<unknown>>>;
+const shape: Shape<Session> = struct(fields);
+const names = Object.keys(fields) as (keyof Session)[];
 
-const NULLABLE = [
-  'init',
-  'DHr',
-  'CKs',
-  'CKr',
-  'HKs',
-  'HKr',
-  'kemSelf',
-  'kemPeer',
-  'kemCt',
-] as const;
-
+/** The same bytes for the same session, however its value was put together. */
 export function encodeSession(session: Session): Uint8Array {
-  return encode([VERSION, session]).slice();
+  const ordered = Object.fromEntries(names.map((name) => [name, session[name]]));
+  return encode([VERSION, ordered]).slice();
 }
 
 /** Throws `state-version` for one of a later version, `state-damaged` for what is no session. */
 export function decodeSession(bytes: Uint8Array): Session {
   let value: unknown;
   try {
-    value = decode(bytes.slice()); // what it gives are views, which live as long as the session
+    value = decode(new Uint8Array(bytes)); // the session is views of this copy
   } catch (error) {
     throw isFleximError(error, 'malformed') ? damaged() : error;
   }
@@ -79,9 +75,7 @@ export function decodeSession(bytes: Uint8Array): Session {
       ? new FleximError('state-version', 'this session was written by another version of flexim')
       : damaged();
   try {
-    const read = shape(value[1], 'session');
-    const absent = Object.fromEntries(NULLABLE.map((name) => [name, read[name] ?? null]));
-    return { ...read, ...absent } as Session;
+    return shape(value[1], 'session');
   } catch (error) {
     throw isFleximError(error, 'malformed') ? damaged() : error;
   }
