@@ -1,0 +1,204 @@
+// Stolen state: docs/protocols/fe1.md §6 and §13. The past stays shut; after one round trip, and
+// for a quantum thief after an offer and its answer, so does the future.
+
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { KDF } from '../../../src/crypto/hash.ts';
+import { exchange, kemEncapsulate } from '../../../src/crypto/sodium.ts';
+import { parseEnvelope } from '../../../src/fe1/envelope.ts';
+import { decrypt, encrypt, root, type Session } from '../../../src/fe1/ratchet.ts';
+import { encodeSession } from '../../../src/fe1/state.ts';
+import { utf8, view } from '../../../src/lib/bytes.ts';
+import {
+  attempt,
+  friends,
+  hear,
+  pair,
+  refuses,
+  refusesDuplicate,
+  type Side,
+  say,
+  session,
+  side,
+  stolen,
+} from '../pair.ts';
+
+const test = suite('FE1 attacks: stolen state');
+
+/** Whether a session opens it; whatever it throws is "no". */
+function opens(s: Session, envelope: Uint8Array): boolean {
+  const parsed = parseEnvelope(envelope);
+  assert.ok(parsed);
+  try {
+    return decrypt(s, parsed.body, 1) !== null;
+  } catch {
+    return false;
+  }
+}
+
+/** Says it, and gives the chain key and the message key behind it. */
+function sayWithKeys(from: Side, text: string) {
+  const before = session(from);
+  let seed = new Uint8Array(64);
+  const random = (length: number) => {
+    const drawn = from.person.random(length);
+    if (length === 64) seed = Uint8Array.from(drawn);
+    return drawn;
+  };
+  const once = side({ ...from.person, random }, before);
+  const envelope = say(once, text);
+  from.session = once.session;
+  const { DHs, HKs, Ns } = session(from);
+  let CK = before.CKs as Uint8Array;
+  if (before.pending) {
+    const dh = exchange(DHs.privateKey, before.DHr as Uint8Array) as Uint8Array;
+    const kem = before.kemPeer && kemEncapsulate(before.kemPeer, seed);
+    CK = root(before.RK, dh, kem ? kem.sharedSecret : null).CK;
+  }
+  const knowing = { ...before, HKr: HKs, CKr: CK, Nr: Ns - 1, DHr: DHs.publicKey };
+  assert.ok(opens(knowing, envelope), 'these are its keys');
+  return { envelope, secrets: [CK, KDF(CK, 'fe1.ck').slice(32)] };
+}
+
+test('no earlier message key is in the state, nor can one be had from what is there', () => {
+  const { A, B } = friends('forward');
+  const past: ReturnType<typeof sayWithKeys>[] = [];
+  for (let turn = 0; turn < 4; turn++) {
+    for (let i = 0; i < 3; i++) {
+      const one = sayWithKeys(A, 'secret');
+      past.push(one);
+      assert.is(hear(B, one.envelope), 'secret');
+    }
+    const back = sayWithKeys(B, 'back');
+    past.push(back);
+    hear(A, back.envelope);
+  }
+  for (const thief of [session(A), session(B)]) {
+    const state = view(encodeSession(thief));
+    const reach = new Set<string>();
+    for (let at = 0; at + 32 <= state.length; at++) {
+      const key = state.subarray(at, at + 32);
+      reach.add(key.toString('hex'));
+      for (const o of [KDF(key, 'fe1.ck'), KDF(key, 'fe1.rk2')])
+        for (const half of [o.subarray(0, 32), o.subarray(32)])
+          reach.add(view(half).toString('hex'));
+    }
+    assert.ok(reach.has(view(thief.RK).toString('hex')), 'the search finds what is there');
+    for (const { envelope, secrets } of past) {
+      assert.not(opens(thief, envelope));
+      for (const secret of secrets) assert.not(reach.has(view(secret).toString('hex')));
+    }
+  }
+});
+
+test('healing: after one round trip the stolen state opens nothing new', () => {
+  const { A, B } = friends('healing', 4);
+  const thieves = [session(A), session(B)];
+  const soon = say(A, 'soon');
+  assert.ok(opens(thieves[1] as Session, soon), 'the theft is real');
+  hear(B, soon);
+  for (let turn = 0; turn < 3; turn++) {
+    const back = say(B, 'back');
+    hear(A, back);
+    const forth = say(A, 'forth');
+    hear(B, forth);
+    for (const thief of thieves) {
+      assert.not(opens(thief, forth), `turn ${turn}`);
+      if (turn > 0) assert.not(opens(thief, back), `turn ${turn}`);
+    }
+  }
+});
+
+test('healing holds against a thief who follows what he can', () => {
+  const { A, B } = friends('follower', 4);
+  let known = session(B);
+  for (let turn = 0; turn < 3; turn++) {
+    const back = say(B, 'back');
+    hear(A, back);
+    const forth = say(A, 'forth');
+    hear(B, forth);
+    const step = encrypt(known, { type: 0, content: utf8('') }, B.person.random).session;
+    assert.not(opens(step, forth), 'with a DH key of his own');
+    known = step;
+  }
+});
+
+test('a quantum thief follows DH keys until an offer was answered', () => {
+  const { A, B } = friends('quantum', 1);
+  let thief = session(B); // from here on he computes every X25519 private key, and no X-Wing one
+  let followed = 0;
+  let healed = -1;
+  for (let turn = 0; turn < 14; turn++) {
+    const back = say(B, 'back');
+    if (healed < 0) thief = follow(thief, session(B).DHs.privateKey, session(B));
+    hear(A, back);
+    const forth = say(A, 'forth');
+    const answered = session(A).kemCt !== null || session(B).kemCt !== null;
+    const body = parseEnvelope(forth)?.body;
+    assert.ok(body);
+    hear(B, forth);
+    if (opens(thief, forth)) {
+      assert.is(healed, -1, 'never again');
+      thief = decrypt(thief, body, 1)?.session as Session;
+      followed++;
+    } else if (healed < 0) {
+      assert.ok(answered, 'he is shut out by a KEM answer only');
+      healed = turn;
+    }
+  }
+  assert.ok(followed > 3, `without an answer he followed ${followed} turns`);
+  assert.ok(healed > 0 && healed <= 11, `shut out in turn ${healed}`);
+});
+
+/** B's own step, as a thief computes it who has the DH key and draws his own KEM key. */
+function follow(s: Session, privateKey: Uint8Array, real: Session): Session {
+  let first = true;
+  const random = (length: number) => {
+    if (length === 32 && first) {
+      first = false;
+      return privateKey;
+    }
+    return new Uint8Array(length).fill(1);
+  };
+  const { session } = encrypt(s, { type: 0, content: utf8('') }, random);
+  assert.equal(session.DHs.publicKey, real.DHs.publicKey);
+  return session;
+}
+
+test('a first flight stays shut once the one-time key is gone, even to all long-term keys', () => {
+  const { A, B } = pair('first flight');
+  const init = say(A, 'hello');
+  hear(B, init);
+  const thief = stolen(B); // identity, signed prekey, session
+  refusesDuplicate(() => attempt(thief, init));
+  thief.inits.clear();
+  refuses(() => attempt(thief, init), undefined, 'as a new session');
+  const state = view(encodeSession(session(B)));
+  assert.is(state.indexOf(B.person.otk.kemSeed), -1);
+  assert.is(state.indexOf(view(B.person.identity.exchange.privateKey)), -1);
+  assert.is(state.indexOf(view(B.person.identity.seed)), -1);
+});
+
+test('the thief of a sender cannot open what the sender sent', () => {
+  const { A, B } = friends('sender');
+  const sent = [say(A, '1'), say(A, '2')];
+  for (const envelope of sent) assert.not(opens(session(A), envelope));
+  const s = session(A);
+  const swapped: Session = { ...s, HKr: s.HKs, CKr: s.CKs, Nr: s.Ns, DHr: s.DHs.publicKey };
+  for (const envelope of sent) assert.not(opens(swapped, envelope), 'with all that A keeps');
+  assert.ok(opens(swapped, say(A, '3')), 'while the next one is open to him, as it must be');
+  for (const envelope of sent) assert.ok(attempt({ ...B }, envelope));
+});
+
+test('a state that was rolled back seals under other keys', () => {
+  const { A } = friends('rollback');
+  const twin = stolen(A);
+  const [one, two] = [say(A, 'same'), say(twin, 'same')];
+  assert.not.equal(one, two);
+  const sameNonce = Buffer.compare(one.subarray(4, 28), two.subarray(4, 28)) === 0;
+  assert.not(sameNonce, 'the header nonce is drawn anew');
+  const xor = Buffer.from(one.subarray(85)).map((byte, i) => byte ^ (two[85 + i] as number));
+  assert.ok(xor.filter((byte) => byte === 0).length < 20, 'no keystream is used twice');
+});
+
+test.run();
