@@ -51,7 +51,7 @@ export function hash(length: number, message: Uint8Array, key: Uint8Array | null
 
 /** Ed25519 key pair of a seed; the private key is 64 bytes. */
 export function signingPair(seed: Uint8Array): KeyPair {
-  return sodium.crypto_sign_seed_keypair(bytes('seed', seed, SEED_BYTES));
+  return pairOnly(sodium.crypto_sign_seed_keypair(bytes('seed', seed, SEED_BYTES)));
 }
 
 /** X25519 public key of an Ed25519 public key; null for one that is no good point. */
@@ -142,7 +142,7 @@ export function aeadOpen({ key, nonce, ad }: Aead, box: Uint8Array): Uint8Array 
 
 /** X-Wing (X25519 and ML-KEM-768) key pair of a 32-byte seed, which is the private key. */
 export function kemPair(seed: Uint8Array): KeyPair {
-  return sodium.crypto_kem_xwing_seed_keypair(bytes('seed', seed, SEED_BYTES));
+  return pairOnly(sodium.crypto_kem_xwing_seed_keypair(bytes('seed', seed, SEED_BYTES)));
 }
 
 export interface Encapsulation {
@@ -177,6 +177,11 @@ function attempt<T>(call: () => T): T | null {
   } catch {
     return null;
   }
+}
+
+/** Without the library's name of the kind of key, which has no place in what is stored. */
+function pairOnly({ publicKey, privateKey }: KeyPair): KeyPair {
+  return { publicKey, privateKey };
 }
 
 function isBytes(value: unknown): value is Uint8Array {
