@@ -1,6 +1,8 @@
 // Every parser of bytes from strangers. A new one is one line here: a name, a few good inputs as
 // seeds, and a call that may throw FleximErrors and nothing else.
 
+import { parseEnvelope } from '../../src/fe1/envelope.ts';
+import { checkSafetyText } from '../../src/fe1/safety.ts';
 import { parseAddress } from '../../src/lib/address.ts';
 import { aliasProblem } from '../../src/lib/alias.ts';
 import { fromBase64url, toBase64url, utf8 } from '../../src/lib/bytes.ts';
@@ -16,9 +18,9 @@ import {
 } from '../../src/wire/frames.ts';
 import { decode, encode, measure, skip } from '../../src/wire/msgpack.ts';
 import { byteArray, integer, list, optional, struct, text } from '../../src/wire/shape.ts';
-
 import { authResponse, command, frame, message } from '../peer.ts';
 import * as clients from './clients.ts';
+import * as fe1 from './fe1.ts';
 import * as keys from './keys.ts';
 import { memberFrame, strangerBytes } from './visitors.ts';
 
@@ -179,5 +181,16 @@ export const TARGETS: readonly Target[] = [
     name: 'pins',
     seeds: texts(`h:1 ${KEY}\n[::1]:9 ${KEY}\n`, `a.example:4321 ${KEY.toUpperCase()}`),
     parse: ofUtf8(keys.pinLines),
+  },
+  { name: 'FE1 envelope', seeds: fe1.envelopes, parse: parseEnvelope },
+  { name: 'FE1 receive', seeds: fe1.envelopes, parse: fe1.receiveAny },
+  { name: 'FE1 signed prekey', seeds: fe1.records, parse: fe1.signedPrekey },
+  { name: 'FE1 one-time prekey', seeds: fe1.oneTimeRecords, parse: fe1.oneTimePrekey },
+  { name: 'FE1 content', seeds: fe1.contents, parse: fe1.content },
+  { name: 'FE1 session state', seeds: fe1.states, parse: fe1.state },
+  {
+    name: 'FE1 safety text',
+    seeds: texts(...fe1.scanned),
+    parse: ofText((t) => checkSafetyText(t, fe1.ownX, fe1.peerX)),
   },
 ];
