@@ -47,7 +47,7 @@ export function resigned(
 ): Uint8Array {
   const body = Uint8Array.from(record.subarray(0, record.length - 64));
   for (const [at, bytes] of changes) body.set(bytes, at);
-  const context = record.length === 1420 ? 'flexim/fe1/spr' : 'flexim/fe1/otk';
+  const context = record[3] === 0x50 ? 'flexim/fe1/spr' : 'flexim/fe1/otk';
   return concat(body, sign(context, body, by.identity.signing));
 }
 

@@ -138,8 +138,12 @@ const SAYS: Partial<Record<ErrorCode, string>> = {
   'envelope-duplicate': 'this envelope was opened before',
 };
 
-/** Fails unless `act` throws this code, with the code's only message and nothing beside it. */
-export function refuses(act: () => unknown, code: ErrorCode = 'envelope-rejected', why = ''): void {
+/** Fails unless `act` throws this code, with the code's only message and nothing beside it. Gives the message. */
+export function refuses(
+  act: () => unknown,
+  code: ErrorCode = 'envelope-rejected',
+  why = '',
+): string {
   let error: unknown = null;
   try {
     act();
@@ -152,6 +156,7 @@ export function refuses(act: () => unknown, code: ErrorCode = 'envelope-rejected
   if (SAYS[code]) assert.is(error.message, SAYS[code], why);
   assert.is(error.cause, undefined, `${why}: a cause tells too much`);
   assert.equal(Object.keys(error).sort(), ['code', 'name'], why);
+  return error.message;
 }
 
 export const refusesDuplicate = (act: () => unknown, why = '') =>

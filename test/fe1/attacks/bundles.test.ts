@@ -28,8 +28,9 @@ const good = check(SPR);
 function check(bytes: Uint8Array, seen: SeenBundle | null = null, now = NOW, whose = X) {
   return checkSignedPrekey(bytes, { X: whose, now, seen });
 }
+const said = new Set<string>();
 const bad = (bytes: Uint8Array, why: string, seen: SeenBundle | null = null) =>
-  refuses(() => check(bytes, seen), 'bundle-rejected', why);
+  said.add(refuses(() => check(bytes, seen), 'bundle-rejected', why));
 const byOwner = (at: number, bytes: Uint8Array) => resigned(SPR, B, [[at, bytes]]);
 
 test('every byte of an SPR counts', () => {
@@ -49,6 +50,9 @@ test('of no other length', () => {
   const nothing = new Uint8Array(0);
   for (const cut of [0, 1, 4, 8, 72, 1356, 1419]) bad(SPR.subarray(0, cut), `${cut} bytes`);
   bad(concat(SPR, Uint8Array.of(0)), 'longer');
+  const longer = (bytes: Uint8Array) => concat(bytes.subarray(0, -64), new Uint8Array(65));
+  bad(resigned(longer(SPR), B, []), 'longer, and signed by the owner');
+  assert.is(checkOneTimePrekey(resigned(longer(OTK), B, []), good), null);
   for (const bytes of [nothing, OTK.subarray(0, 1335), concat(OTK, Uint8Array.of(0)), SPR])
     assert.is(checkOneTimePrekey(bytes, good), null);
   bad(OTK, 'an OTK for an SPR');
@@ -132,6 +136,8 @@ test('a bundle does not roll back', () => {
       seen,
     ),
   );
+  const high = resigned(SPR, B, [[4, u32(0x8000_0003)]]);
+  assert.ok(check(high, seenBundle(check(high))), 'as unsigned numbers');
   const { expires } = good;
   refuses(() => check(SPR, null, expires + 86_400), 'bundle-rejected', 'expired');
   assert.ok(check(SPR, null, expires + 86_399));
@@ -155,5 +161,7 @@ test('an OTK belongs to its SPR', () => {
   assert.is(other(0, Uint8Array.of(0x46, 0x45, 0x31, 0x50)), null, 'another magic');
   assert.ok(other(52, u32(10)));
 });
+
+test('every refusal above said the same', () => assert.is(said.size, 1));
 
 test.run();

@@ -60,6 +60,16 @@ test('Mallory claims E_A: the handshake passes, the first body does not open', (
   }
 });
 
+test("Mallory has all of A but x_A, and B's own code", () => {
+  const { publicKey } = A.identity.exchange;
+  const exchange = { publicKey, privateKey: M.identity.exchange.privateKey };
+  const mallory = { ...A, identity: { ...A.identity, exchange } };
+  for (const otk of [true, false]) {
+    const envelope = say(side(A, invite(mallory, B, { otk })), 'I am A');
+    refuses(() => attempt(side(B), envelope));
+  }
+});
+
 test('an E that is no key', () => {
   for (const claim of BAD_SIGNING_KEYS) refuses(() => attempt(side(B), forged({ claim })));
 });
@@ -95,6 +105,7 @@ test('prekeys that are not there, or of the other kind', () => {
   for (const otkId of [8, SPK_ID, 0xffff_ffff])
     refuses(() => attempt(side(B), forged({ otkId })), undefined, `otk_id ${otkId}`);
   refuses(() => attempt(side(B), forged({ otk: false, otkId: OTK_ID })), undefined, 'unused OTK');
+  refuses(() => attempt(side(B), forged({ otk: false, otkId: 8 })), undefined, 'unknown OTK');
   refuses(() => attempt(side(B), forged({ otk: true, otkId: 0 })), undefined, 'hidden OTK');
 });
 
