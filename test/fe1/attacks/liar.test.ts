@@ -130,6 +130,18 @@ test('an offered KEM key that nothing can be sent to', () => {
   assert.is(say(B, 'with a ciphertext').length, 2048);
 });
 
+test('an envelope longer than there are, whole and sealed as it should be', () => {
+  const { A, B } = friends('too long');
+  const ofLength = (length: number) => {
+    const padded = new Uint8Array(length - 101);
+    padded[1] = 0x80;
+    return forgeBody(session(A), { padded });
+  };
+  assert.is(ofLength(65_024).length, 65_024);
+  assert.is(opened(B, ofLength(65_024)), '');
+  for (const length of [65_025, 65_535, 200_000]) refuses(() => attempt(B, ofLength(length)));
+});
+
 test('padding without an end', () => {
   const { A, B } = friends('padding');
   const lies = [

@@ -21,7 +21,7 @@ import {
   used,
 } from '../../../src/fe1/sessions.ts';
 import { sameBytes, toHex, u32, utf8 } from '../../../src/lib/bytes.ts';
-import { invite, NOW, type Person, person, receiver, refuses, side } from '../pair.ts';
+import { flipped, invite, NOW, type Person, person, receiver, refuses, side } from '../pair.ts';
 
 const test = suite('FE1 attacks: sessions');
 
@@ -164,13 +164,17 @@ test('an INIT is known by what its session depends on', () => {
   const [A, B] = [person('iid A'), person('iid B')];
   const first = home(A);
   first.peer = used(NO_PEER, invite(A, B));
-  const ids = [send(first, 'one'), send(first, 'two')].map((envelope) => {
+  const prefixes = [send(first, 'one'), send(first, 'two')].map((envelope) => {
     const init = parseEnvelope(envelope)?.init;
     assert.ok(init);
-    return initId(init.prefix);
+    return init.prefix;
   });
+  const ids = prefixes.map(initId);
   assert.is(ids[0], ids[1]);
   assert.match(ids[0] as string, /^[0-9a-f]{64}$/);
+  const seen = new Set(ids);
+  for (let at = 4; at < 1252; at++) seen.add(initId(flipped(prefixes[0] as Uint8Array, at)));
+  assert.is(seen.size, 1 + 1248, 'every byte after the type counts');
 });
 
 test('generations end below 2^31', () => {

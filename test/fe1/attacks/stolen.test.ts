@@ -4,13 +4,20 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { KDF } from '../../../src/crypto/hash.ts';
-import { exchange, kemEncapsulate } from '../../../src/crypto/sodium.ts';
+import {
+  aeadOpen,
+  aeadSeal,
+  exchange,
+  kemEncapsulate,
+  kemPair,
+} from '../../../src/crypto/sodium.ts';
 import { parseEnvelope } from '../../../src/fe1/envelope.ts';
 import { decrypt, encrypt, root, type Session } from '../../../src/fe1/ratchet.ts';
 import { encodeSession } from '../../../src/fe1/state.ts';
-import { utf8, view } from '../../../src/lib/bytes.ts';
+import { concat, utf8, view } from '../../../src/lib/bytes.ts';
 import {
   attempt,
+  flipped,
   friends,
   hear,
   pair,
@@ -164,6 +171,54 @@ function follow(s: Session, privateKey: Uint8Array, real: Session): Session {
   assert.equal(session.DHs.publicKey, real.DHs.publicKey);
   return session;
 }
+
+test('header keys alone, which a thief has for one more chain, change no header and no KEM key', () => {
+  const { A, B } = friends('header keys', 0);
+  const lost = say(B, 'lost');
+  const offer = say(B, 'offer');
+  const { HKs, h1, kemSelf } = session(B);
+  assert.ok(HKs && kemSelf);
+  const keys = { key: HKs, ad: h1 };
+  const [hn, eh] = [offer.subarray(4, 28), offer.subarray(28, 85)];
+  const [ext, eb] = [offer.subarray(85, 85 + 1232), offer.subarray(85 + 1232)];
+  const header = aeadOpen({ ...keys, nonce: hn }, eh);
+  assert.is(header?.[0], 1);
+  const put = (at: number, value: number) => {
+    const other = Uint8Array.from(header as Uint8Array);
+    other[at] = value;
+    return aeadSeal({ ...keys, nonce: hn }, other);
+  };
+  const own = kemPair(new Uint8Array(32).fill(8)).publicKey;
+  const mine = aeadSeal({ ...keys, nonce: flipped(hn, 23) }, own);
+  const envelope = (...parts: Uint8Array[]) => concat(offer.subarray(0, 4), ...parts);
+  refuses(() => attempt(A, envelope(hn, eh, mine, eb)), undefined, "the thief's KEM key");
+  refuses(() => attempt(A, envelope(hn, put(0, 0), eb)), undefined, 'no KEM key');
+  for (const [at, value] of [
+    [36, 1],
+    [40, 0],
+    [40, 2],
+    [1, 9],
+  ] as const)
+    refuses(() => attempt(A, envelope(hn, put(at, value), ext, eb)), undefined, `header ${at}`);
+  assert.is(hear(A, envelope(hn, put(0, 1), ext, eb)), 'offer', 'the same header is the same');
+  assert.is(hear(A, lost), 'lost');
+
+  const next = friends('header keys, later');
+  hear(next.A, say(next.B, 'now A steps'));
+  say(next.A, 'lost');
+  const msg = say(next.A, 'after a chain');
+  const s = session(next.A);
+  const sealed = { key: s.HKs as Uint8Array, ad: s.h1, nonce: msg.subarray(4, 28) };
+  const opened = aeadOpen(sealed, msg.subarray(28, 85)) as Uint8Array;
+  for (const PN of [2, 3, 5]) {
+    const other = Uint8Array.from(opened);
+    other.set([0, 0, 0, PN], 33);
+    if (Buffer.compare(other, opened) === 0) continue;
+    const forged = concat(msg.subarray(0, 28), aeadSeal(sealed, other), msg.subarray(85));
+    refuses(() => attempt(next.B, forged), undefined, `pn ${PN}`);
+  }
+  assert.is(hear(next.B, msg), 'after a chain');
+});
 
 test('a first flight stays shut once the one-time key is gone, even to all long-term keys', () => {
   const { A, B } = pair('first flight');
