@@ -4,6 +4,7 @@
 import * as assert from 'uvu/assert';
 import { type Identity, identityFromSeed } from '../../src/crypto/identity.ts';
 import { SPR_LIFE } from '../../src/fe1/constants.ts';
+import { parseEnvelope } from '../../src/fe1/envelope.ts';
 import { initiate } from '../../src/fe1/handshake.ts';
 import {
   checkOneTimePrekey,
@@ -14,7 +15,7 @@ import {
   type OwnSignedPrekey,
 } from '../../src/fe1/prekeys.ts';
 import type { Random } from '../../src/fe1/random.ts';
-import { encrypt, type Session } from '../../src/fe1/ratchet.ts';
+import { decrypt, encrypt, type Session } from '../../src/fe1/ratchet.ts';
 import { type Received, type Receiver, receive } from '../../src/fe1/sessions.ts';
 import { utf8 } from '../../src/lib/bytes.ts';
 import { type ErrorCode, isFleximError } from '../../src/lib/errors.ts';
@@ -128,6 +129,17 @@ export function hear(to: Side, envelope: Uint8Array, now = NOW): string {
   return new TextDecoder().decode(got.plaintext.content);
 }
 
+/** Whether a session opens it; whatever it throws is "no". */
+export function opens(s: Session, envelope: Uint8Array): boolean {
+  const parsed = parseEnvelope(envelope);
+  assert.ok(parsed);
+  try {
+    return decrypt(s, parsed.body, 1) !== null;
+  } catch {
+    return false;
+  }
+}
+
 /** A copy of a side, as a thief takes it: what happens to either leaves the other alone. */
 export function stolen({ person, session, inits }: Side): Side {
   return { person: { ...person, otks: new Map(person.otks) }, session, inits: new Set(inits) };
@@ -138,7 +150,7 @@ const SAYS: Partial<Record<ErrorCode, string>> = {
   'envelope-duplicate': 'this envelope was opened before',
 };
 
-/** Fails unless `act` throws this code, with the code's only message and nothing beside it. Gives the message. */
+/** The message of what `act` throws: of this code, with its only text and nothing beside it. */
 export function refuses(
   act: () => unknown,
   code: ErrorCode = 'envelope-rejected',
