@@ -14,6 +14,7 @@ export const MAX_CONTENT = 61_440;
 
 export const PQ_EVERY = 10; // own ratchet steps between two X-Wing offers
 export const MAX_SKIP = 1_000; // message keys passed over at once
+export const MAX_UNANSWERED = 500; // envelopes in a sending chain; more plaintext waits
 export const MAX_STORED = 2_000; // message keys kept in a session
 export const MAX_CHAINS = 8; // old chains with kept keys
 export const MAX_SESSIONS = 4; // of one peer

@@ -4,7 +4,7 @@
 import type { Identity } from '../crypto/identity.ts';
 import { hash } from '../crypto/sodium.ts';
 import { sameBytes, toHex } from '../lib/bytes.ts';
-import { MAX_GEN, MAX_SESSIONS, RELAY_TTL } from './constants.ts';
+import { MAX_GEN, MAX_SESSIONS, MAX_UNANSWERED, RELAY_TTL } from './constants.ts';
 import { type Plaintext, parseEnvelope } from './envelope.ts';
 import { type RespondOptions, respond } from './handshake.ts';
 import { decrypt, rejected, type Session } from './ratchet.ts';
@@ -19,10 +19,37 @@ export function activeSession(sessions: readonly Session[]): Session | null {
   return sessions.toSorted(bySeniority)[0] ?? null;
 }
 
+/**
+ * The one for a receipt: the active one, but while its INIT is unanswered the one that the message
+ * came on. The peer certainly holds that; a receipt on a session that he could not open would be lost
+ * for ever, since nothing tells us so when we have no message of our own under way.
+ */
+export function receiptSession(sessions: readonly Session[], arrivedOn: Session): Session {
+  const active = activeSession(sessions);
+  return active && !active.init ? active : arrivedOn;
+}
+
 /** The generation of the next INIT to a peer. */
 export function nextGen({ maxGen }: Peer): number {
   if (maxGen + 1 >= MAX_GEN) throw rejected();
   return maxGen + 1;
+}
+
+/**
+ * No session has the highest generation: the peer named it in GEN, so what we have is not what he
+ * sends on. One is to be opened before more is sent. It follows from what is stored, so a crash
+ * between hearing GEN and getting a bundle forgets nothing.
+ */
+export function isDue({ maxGen, sessions }: Peer): boolean {
+  return sessions.every(({ gen }) => gen !== maxGen);
+}
+
+/**
+ * Whether a session may take one more message. The chain turns when the other side answers; until
+ * then its length is what might be missing at once, and that must stay below MAX_SKIP (§9).
+ */
+export function hasRoom({ pending, Ns }: Session, limit: number = MAX_UNANSWERED): boolean {
+  return pending || Ns < limit;
 }
 
 /** A peer's sessions with one more: so many at most, the junior ones go first, the new one stays. */
