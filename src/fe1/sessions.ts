@@ -20,7 +20,7 @@ export function activeSession(sessions: readonly Session[]): Session | null {
 }
 
 /**
- * The one for a receipt: the active one, but while its INIT is unanswered the one that the message
+ * The one for a receipt (§8.4): the active one, but while its INIT is unanswered the one that the message
  * came on. The peer certainly holds that; a receipt on a session that he could not open would be lost
  * for ever, since nothing tells us so when we have no message of our own under way.
  */
@@ -46,7 +46,7 @@ export function isDue({ maxGen, sessions }: Peer): boolean {
 
 /**
  * Whether a session may take one more message. The chain turns when the other side answers; until
- * then its length is what might be missing at once, and that must stay below MAX_SKIP (§9).
+ * then its length is what might be missing at once, and that must stay below MAX_SKIP (§10.5).
  */
 export function hasRoom({ pending, Ns }: Session, limit: number = MAX_UNANSWERED): boolean {
   return pending || Ns < limit;

@@ -44,7 +44,7 @@ import { decodeSession, encodeSession } from '../../src/fe1/state.ts';
 import { sameBytes, toHex } from '../../src/lib/bytes.ts';
 import { isFleximError } from '../../src/lib/errors.ts';
 import type { Down, Up } from './relay.ts';
-import type { SentRow, SessionRow, SprRow, State, Store, WaitRow } from './store.ts';
+import type { OutRow, SentRow, SessionRow, SprRow, State, Store, WaitRow } from './store.ts';
 
 /** Mistakes to plant. `no resend` alone is no more than the measure for the one that needs it. */
 export type Mutant =
@@ -383,7 +383,7 @@ export class Client {
     const active = this.#active(draft, X) as Session;
     const { sessions } = this.#peer(draft, X);
     const session = row ? receiptSession(sessions, this.#session(row)) : active;
-    if (owed.length === 0 || !hasRoom(session, 2 * this.#host.room)) return [];
+    if (owed.length === 0 || !hasRoom(session, this.#host.room)) return [];
     for (const [id] of owed) draft.owed.delete(id);
     const ids = owed.map(([id]) => fromHex(id));
     return [this.#post(draft, X, { kind: 'receipt', ids }, session)];
@@ -393,8 +393,6 @@ export class Client {
   #message(draft: State, row: WaitRow & Pick<SentRow, 'order' | 'tries'>): Outgoing {
     const { to, id, text, order, tries } = row;
     const message = { id: fromHex(id), date: 0, flags: [], msg: text };
-    const before = draft.sent.get(id);
-    if (before) draft.outbox.delete(before.out);
     const { session, ...out } = this.#post(draft, to, { kind: 'message', message });
     draft.sent.set(id, {
       ...{ to, id, text, order, tries },
@@ -471,6 +469,8 @@ export class Client {
       return;
     }
     const X = toHex(received.session.peerX);
+    const pin = state.peers.get(X)?.seen;
+    if (pin && !sameBytes(pin.E, received.session.peerE)) throw new TypeError('nobody has -E here');
     this.#transact((draft) => this.#accept(draft, X, received), true);
     this.#transact((draft) => this.#pump(draft, X));
     this.#wake(X);
@@ -554,11 +554,13 @@ export class Client {
     draft.rows.set(this.#next(draft), { at: this.#now, from: X, id: name, text: String(msg) });
   }
 
-  #receipted(draft: State, X: string, id: Uint8Array): void {
-    const sent = draft.sent.get(toHex(id));
-    if (!sent || sent.to !== X) return;
-    draft.sent.delete(sent.id);
-    draft.outbox.delete(sent.out);
+  /** A receipt ends every copy: in the outbox, and what waits to be encrypted once more. */
+  #receipted(draft: State, X: string, receipt: Uint8Array): void {
+    const id = toHex(receipt);
+    const isIt = (row: OutRow | WaitRow) => row.id === id && row.to === X;
+    for (const [key, row] of draft.outbox) if (isIt(row)) draft.outbox.delete(key);
+    for (const [key, row] of draft.waiting) if (isIt(row)) draft.waiting.delete(key);
+    if (draft.sent.get(id)?.to === X) draft.sent.delete(id);
   }
 
   // ---- opening sessions ----
@@ -644,10 +646,9 @@ export class Client {
   #waitAgain(draft: State, X: string, { install }: SignedPrekey): void {
     if (this.#neverResends) return;
     for (const row of this.#sentTo(X)) {
-      const { to, id, text, order, out } = row;
+      const { to, id, text, order } = row;
       if (!this.#mayResend(row) && sameBytes(row.install, install)) continue;
       draft.sent.delete(id);
-      draft.outbox.delete(out);
       draft.waiting.set(order, { to, id, text });
     }
   }
