@@ -1,6 +1,7 @@
 // Runs every test file in a process of its own and closes uvu's holes in one place: no file, a file
 // without a test, a suite that forgets .run(), a skipped or lone test, a crash, a hang: all fail.
-// Usage: node --import tsx test/run.ts [part of a file name …]. Ends with `N passed, N failed`.
+// Usage: node --import tsx test/run.ts [part of a file name …]. Without one, the files whose names end in
+// .long.test.ts stay out: they take longer, or need tmux. Ends with `N passed, N failed`.
 import { spawn } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
@@ -21,7 +22,7 @@ interface Result {
 function testFiles(): string[] {
   const names = readdirSync(here, { recursive: true, encoding: 'utf8' });
   const files = names.filter((name) => name.endsWith('.test.ts')).sort();
-  if (wanted.length === 0) return files;
+  if (wanted.length === 0) return files.filter((name) => !name.endsWith('.long.test.ts'));
   return files.filter((name) => wanted.some((part) => name.includes(part)));
 }
 

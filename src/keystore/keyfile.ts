@@ -1,4 +1,4 @@
-// The `.fxk` key file, bytes <-> content: docs/protocols/fe1.md §6. Pure but for scrypt's time.
+// The `.fxk` key file, bytes <-> content: docs/protocols/fe1.md §16. Pure but for scrypt's time.
 // A file is one flat record of 162 to 290 bytes; nothing in it makes the reader spend memory or time
 // beyond the scrypt parameters, and those are bounded before they are used.
 //

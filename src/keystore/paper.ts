@@ -1,5 +1,5 @@
 // A seed on paper: Crockford base32 of seed || checksum, 56 characters in 14 groups of 4.
-// docs/protocols/fe1.md §6. What was typed is a secret even when it is wrong: no error repeats it.
+// docs/protocols/fe1.md §16. What was typed is a secret even when it is wrong: no error repeats it.
 
 import { H } from '../crypto/hash.ts';
 import { SEED_BYTES, wipe } from '../crypto/sodium.ts';

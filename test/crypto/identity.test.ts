@@ -1,4 +1,4 @@
-// H, KDF, identities and fingerprints: the values of the FE1 vectors (docs/protocols/fe1.md §3.1, §3.10).
+// H, KDF, identities and fingerprints: the values of the FE1 vectors (docs/protocols/fe1.md §3.1, §12).
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { H, KDF } from '../../src/crypto/hash.ts';

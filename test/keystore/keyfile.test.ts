@@ -1,4 +1,4 @@
-// The key file format: vectors, every byte, every length. docs/protocols/fe1.md §6.
+// The key file format: vectors, every byte, every length. docs/protocols/fe1.md §16.
 import { readFileSync } from 'node:fs';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';

@@ -1,4 +1,4 @@
-// Paper backups: docs/protocols/fe1.md §6.
+// Paper backups: docs/protocols/fe1.md §16.
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { decodePaper, encodePaper } from '../../src/keystore/paper.ts';

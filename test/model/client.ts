@@ -1,4 +1,4 @@
-// The model's client: FE1 as fe1.md §3.6 to §3.9 and decisions 8 to 12 want it, on the pure functions
+// The model's client: FE1 as docs/protocols/fe1.md §8 to §11 wants it, on the pure functions
 // of src/fe1 and a store in memory. Everything that the store does not hold dies with the object.
 //
 //   sending    compute, ONE commit {session, outbox, plaintext}, transmit, transport ack, delete
