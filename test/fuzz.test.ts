@@ -7,7 +7,7 @@ import { input, random } from './fuzz/inputs.ts';
 import { fuzz, type Outcome } from './fuzz/run.ts';
 import { TARGETS, type Target } from './fuzz/targets.ts';
 
-const COUNT = 8_000;
+const COUNT = 10_000;
 const test = suite('fuzz');
 
 for (const target of TARGETS)
