@@ -1,7 +1,7 @@
 // Runs every test file in a process of its own and closes uvu's holes in one place: no file, a file
 // without a test, a suite that forgets .run(), a skipped or lone test, a crash, a hang: all fail.
 // Usage: node --import tsx test/run.ts [part of a file name …]. Without one, the files whose names end in
-// .long.test.ts stay out: they take longer, or need tmux. Ends with `N passed, N failed`.
+// .long.test.ts stay out: they take longer (whole programs, many runs), or need tmux; npm run test:long. Ends with `N passed, N failed`.
 import { spawn } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
