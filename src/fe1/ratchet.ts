@@ -25,7 +25,6 @@ import {
   MAX_SKIP,
   MAX_STORED,
   PQ_EVERY,
-  SEALED_HEADER_BYTES,
   SKIP_TTL,
 } from './constants.ts';
 import { type Body, frameEnvelope, type Plaintext, pad, unpad } from './envelope.ts';
@@ -345,8 +344,6 @@ export function expire(s: Session, now: number): Session {
     .filter(({ keys }) => keys.length > 0);
   return { ...s, skipped };
 }
-
-export const SEALED_BYTES = HEADER_NONCE_BYTES + SEALED_HEADER_BYTES;
 
 export function rejected(): FleximError {
   return new FleximError('envelope-rejected', 'this envelope cannot be opened');
