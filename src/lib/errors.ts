@@ -40,6 +40,9 @@ export const ERROR_CODES = [
   'state-damaged',
   'state-version',
   'store-busy',
+  'store-damaged',
+  'store-failed',
+  'store-full',
   'store-unusable',
   'usage',
 ] as const;
