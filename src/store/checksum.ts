@@ -18,8 +18,13 @@ export function isIntact(key: Uint8Array, sealed: Buffer): boolean {
   return crc32(sealed.subarray(SUM), crc32(key)) === sealed.readUInt32BE();
 }
 
+/** The value behind its checksum. */
+export function unseal(sealed: Buffer): Buffer {
+  return sealed.subarray(SUM);
+}
+
 /** The value; throws `store-damaged` when it is not what was put there. */
 export function openValue(key: Uint8Array, sealed: Buffer, path: string, remedy = ''): Buffer {
   if (!isIntact(key, sealed)) throw damaged(path, 'a value fails its checksum', remedy);
-  return sealed.subarray(SUM);
+  return unseal(sealed);
 }

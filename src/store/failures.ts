@@ -2,7 +2,7 @@
 // its own are negative.
 
 import { getSystemErrorName } from 'node:util';
-import { FleximError, systemCode } from '../lib/errors.ts';
+import { FleximError, isFleximError, systemCode } from '../lib/errors.ts';
 
 /** What LMDB says when pages are not what they should be (lmdb.h, from MDB_PAGE_NOTFOUND on). */
 const DAMAGE = new Set([-30_797, -30_796, -30_793, -30_788, -30_786, -30_781]);
@@ -74,6 +74,13 @@ export function unusable(path: string, error: unknown): FleximError {
     `cannot open the store ${path}: ${why}. Choose another directory with --data, or mend this one.`,
     error,
   );
+}
+
+/** A system's or LMDB's error at opening, in our words; our own mistakes stay what they are. */
+export function openFailure(path: string, error: unknown, remedy = ''): unknown {
+  if (isFleximError(error) || !(error instanceof Error)) return error;
+  if (isDamage(error)) return damaged(path, error.message, remedy, error);
+  return causeOf(error) ? unusable(path, error) : error;
 }
 
 export function busy(path: string, pid: number): FleximError {

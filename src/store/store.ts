@@ -9,7 +9,7 @@ import { isFleximError } from '../lib/errors.ts';
 import { makeDirectory } from '../lib/files.ts';
 import { openValue, sealValue } from './checksum.ts';
 import { type Environment, openEnvironment, openRows, type Rows } from './environment.ts';
-import { busy, damaged, isDamage, unusable, writeFailure } from './failures.ts';
+import { busy, damaged, isDamage, openFailure, writeFailure } from './failures.ts';
 import { FORMAT, FORMAT_KEY, META, OWNER_KEY, versionProblem } from './format.ts';
 import { checkHead, KNOWS_PAGES, PageProblem } from './pages.ts';
 import { DIRECTORY_MODE, FILE_MODE, swapIn } from './swap.ts';
@@ -89,9 +89,8 @@ export class Store {
       for (const file of readOnly ? [] : [this.path, `${this.path}-lock`])
         if (existsSync(file)) chmodSync(file, FILE_MODE);
     } catch (error) {
-      if (error instanceof PageProblem || isDamage(error))
-        throw damaged(this.path, (error as Error).message, remedy, error);
-      throw unusable(this.path, error);
+      if (error instanceof PageProblem) throw damaged(this.path, error.message, remedy, error);
+      throw openFailure(this.path, error, remedy);
     }
   }
 
@@ -202,21 +201,7 @@ export class Store {
     isAlive: (other: Owner) => boolean,
     admit: (dead: Owner | null) => boolean = () => true,
   ): boolean {
-    const meta = this.table<unknown>(META);
-    // Writing transactions exclude each other across processes, so of two claims one sees the other.
-    const { other, admitted } = this.#db.transactionSync(() => {
-      const present = (meta.get(OWNER_KEY) as Owner | undefined) ?? null;
-      if (present && isAlive(present)) return { other: present, admitted: false };
-      const format = meta.get(FORMAT_KEY);
-      const problem = versionProblem(this.path, format);
-      if (problem) throw problem;
-      if (!admit(present)) return { other: null, admitted: false };
-      this.#inside(() => {
-        meta.put(OWNER_KEY, owner);
-        if (format === undefined) meta.put(FORMAT_KEY, FORMAT);
-      });
-      return { other: null, admitted: true };
-    });
+    const { other, admitted } = this.#opening(() => this.#claim(owner, isAlive, admit));
     if (other) throw busy(this.path, other.pid);
     if (admitted) this.#owner = owner;
     return admitted;
@@ -247,6 +232,36 @@ export class Store {
     await this.#db.close();
     swapIn(made, this.path);
     this.#closed(this.#isSound);
+  }
+
+  #claim(
+    owner: Owner,
+    isAlive: (other: Owner) => boolean,
+    admit: (dead: Owner | null) => boolean,
+  ): { readonly other: Owner | null; readonly admitted: boolean } {
+    const meta = this.table<unknown>(META);
+    // Writing transactions exclude each other across processes, so of two claims one sees the other.
+    return this.#db.transactionSync(() => {
+      const present = (meta.get(OWNER_KEY) as Owner | undefined) ?? null;
+      if (present && isAlive(present)) return { other: present, admitted: false };
+      const format = meta.get(FORMAT_KEY);
+      const problem = versionProblem(this.path, format);
+      if (problem) throw problem;
+      if (!admit(present)) return { other: null, admitted: false };
+      this.#inside(() => {
+        meta.put(OWNER_KEY, owner);
+        if (format === undefined) meta.put(FORMAT_KEY, FORMAT);
+      });
+      return { other: null, admitted: true };
+    });
+  }
+
+  #opening<T>(work: () => T): T {
+    try {
+      return work();
+    } catch (error) {
+      throw openFailure(this.path, error, this.#remedy);
+    }
   }
 
   /** Waits for the disk, and says in our words what it answered. */
