@@ -18,8 +18,14 @@ export type Report =
 export interface Checking {
   /** The command that saves what can be read; it stands in the error. */
   readonly remedy?: string | undefined;
-  /** Told several times a second how far the check is. */
-  readonly onProgress?: ((progress: Progress) => void) | undefined;
+  readonly watch?: Watch | undefined;
+}
+
+/** Is told how a check goes; `progress` several times a second. */
+export interface Watch {
+  begun(path: string): void;
+  progress(progress: Progress): void;
+  sound(sound: Sound): void;
 }
 
 // However slow the disk is, a check that goes on is left alone.
@@ -33,9 +39,12 @@ const PROGRAM = fileURLToPath(new URL(`./walk${EXTENSION}`, import.meta.url));
 export async function checkStore(path: string, checking: Checking = {}): Promise<Sound> {
   const size = statSync(path, { throwIfNoEntry: false })?.size ?? 0;
   if (size === 0) return { tables: {}, owner: null }; // never begun
+  checking.watch?.begun(path);
   const child = fork(PROGRAM, [path], { stdio: ['ignore', 'ignore', 'ignore', 'ipc'] });
   try {
-    return judge(path, await follow(child, checking), checking.remedy ?? '');
+    const sound = judge(path, await follow(child, checking), checking.remedy ?? '');
+    checking.watch?.sound(sound);
+    return sound;
   } finally {
     child.kill('SIGKILL');
   }
@@ -43,7 +52,7 @@ export async function checkStore(path: string, checking: Checking = {}): Promise
 
 type End = Report | { readonly death: string; readonly isDamage: boolean };
 
-async function follow(child: ChildProcess, { onProgress }: Checking): Promise<End> {
+async function follow(child: ChildProcess, { watch }: Checking): Promise<End> {
   let last: Report | null = null;
   let isSilent = false;
   const silence = setTimeout(() => {
@@ -52,7 +61,7 @@ async function follow(child: ChildProcess, { onProgress }: Checking): Promise<En
   }, SILENCE_MS);
   child.on('message', (report: Report) => {
     silence.refresh();
-    if ('progress' in report) onProgress?.(report.progress);
+    if ('progress' in report) watch?.progress(report.progress);
     else last = report;
   });
   try {

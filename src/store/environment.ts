@@ -16,6 +16,8 @@ export function openEnvironment(path: string, readOnly = false): Environment {
     ...BYTES,
     // A commit answers when it is on the disk, not when it is merely visible.
     overlappingSync: false,
+    // Otherwise a failed commit also rejects a promise inside lmdb, which nobody can take.
+    eventTurnBatching: false,
     readOnly,
   });
 }
@@ -25,7 +27,7 @@ export function openRows(environment: Environment, name: string): Rows | undefin
   return environment.openDB<Buffer, Uint8Array>({ name, ...BYTES });
 }
 
-export function tableNames(environment: Environment): string[] {
+function tableNames(environment: Environment): string[] {
   return [...environment.getKeys()].map((key) => nameOf(key));
 }
 
@@ -73,4 +75,16 @@ export function fileStats(environment: Environment): FileStats {
 
 function pagesOf(counts: Counts): number {
   return counts.treeBranchPageCount + counts.treeLeafPageCount + counts.overflowPages;
+}
+
+export interface OpenTable {
+  readonly name: string;
+  readonly rows: Rows;
+}
+
+export function openTables(environment: Environment): OpenTable[] {
+  return tableNames(environment).flatMap((name) => {
+    const rows = openRows(environment, name);
+    return rows ? [{ name, rows }] : [];
+  });
 }

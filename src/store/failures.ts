@@ -1,11 +1,13 @@
 // What can go wrong with a store, in words. LMDB numbers its errors: those of the system are positive,
 // its own are negative.
 
+import { setTimeout as sleep } from 'node:timers/promises';
 import { getSystemErrorName } from 'node:util';
 import { FleximError, isFleximError, systemCode } from '../lib/errors.ts';
 
 /** What LMDB says when pages are not what they should be (lmdb.h, from MDB_PAGE_NOTFOUND on). */
 const DAMAGE = new Set([-30_797, -30_796, -30_793, -30_788, -30_786, -30_781]);
+const PANIC = -30_795;
 const DAMAGE_WORDS = /MDB_(PAGE_NOTFOUND|CORRUPTED|INVALID|CURSOR_FULL|BAD_|VERSION_MISMATCH)/;
 
 /** A name like ENOSPC for an error of the system, whoever reports it; else null. */
@@ -17,6 +19,12 @@ export function causeOf(error: unknown): string | null {
   if (/Input\/output error/.test(text)) return 'EIO';
   const number = numberOf(error);
   return number !== null && number > 0 ? getSystemErrorName(-number) : null;
+}
+
+/** Whether LMDB may not be used any more: after an error it keeps its locks, and waits for ever. */
+export function isFatal(error: unknown): boolean {
+  const cause = causeOf(error);
+  return cause === 'EIO' || numberOf(error) === PANIC || /MDB_PANIC/.test(String(error));
 }
 
 /** Whether LMDB complains about its pages. */
@@ -90,6 +98,20 @@ export function busy(path: string, pid: number): FleximError {
   );
 }
 
+export function absent(path: string): FleximError {
+  return new FleximError('store-unusable', `there is no store at ${path}; is --data right?`);
+}
+
 function wordsOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
+}
+
+const REASON_MS = 1_000;
+
+/** LMDB hands the reason of a failed commit over later, as a promise that somebody has to take. */
+export async function reasonOf(error: unknown): Promise<unknown> {
+  const promised = error instanceof Error && 'commitError' in error ? error.commitError : null;
+  if (!(promised instanceof Promise)) return error;
+  const late = sleep(REASON_MS, error, { ref: false });
+  return Promise.race([promised.then(() => error), late]).catch((reason: unknown) => reason);
 }

@@ -5,10 +5,9 @@ import { isIntact, unseal } from './checksum.ts';
 import {
   type Environment,
   openEnvironment,
-  openRows,
+  openTables,
   type Rows,
   statsOf,
-  tableNames,
 } from './environment.ts';
 import { FORMAT, FORMAT_KEY, META, OWNER_KEY } from './format.ts';
 import {
@@ -78,7 +77,10 @@ async function inspectPages(path: string, tell: Tell): Promise<void> {
     const tables: Tree[] = [];
     await count(file.meta.main, byBytes, (row) => {
       if (!row.isTable) throw new PageProblem('the list of tables has a broken entry');
-      tables.push(readTree(row.value));
+      const table = readTree(row.value);
+      // A flag would change the order of its keys, or what its values mean.
+      if (table.flags !== 0) throw new PageProblem('the list of tables has a broken entry');
+      tables.push(table);
     });
     for (const table of tables)
       await count(table, byBytes, (row) => {
@@ -137,18 +139,6 @@ function inspectSome(
   }
   sum.rows += count;
   return count === ROWS_AT_ONCE ? last : null;
-}
-
-interface OpenTable {
-  readonly name: string;
-  readonly rows: Rows;
-}
-
-export function openTables(environment: Environment): OpenTable[] {
-  return tableNames(environment).flatMap((name) => {
-    const rows = openRows(environment, name);
-    return rows ? [{ name, rows }] : [];
-  });
 }
 
 /** A value of JSON; undefined when it is absent or fails its checksum. */

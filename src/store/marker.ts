@@ -20,6 +20,8 @@ import { syncDirectory } from './swap.ts';
 const MODE = 0o600;
 
 export interface Marker {
+  /** It was put there before the store was made, so there may be none. */
+  readonly isNew: boolean;
   /** Whoever has the store open; null when it was closed after an error, or the file is not legible. */
   readonly owner: Owner | null;
   readonly text: string;
@@ -32,15 +34,15 @@ export function markerPath(store: string): string {
 export function readMarker(store: string): Marker | null {
   try {
     const text = readFileSync(markerPath(store), 'utf8');
-    return { text, owner: ownerIn(text) };
+    return { text, ...read(text) };
   } catch (error) {
     if (systemCode(error) === 'ENOENT') return null;
     throw error;
   }
 }
 
-/** Puts a marker where there is none; false when there is one. */
-export function placeMarker(store: string, owner: Owner): boolean {
+/** Puts a marker where there is none; false when there is one. `isNew`: the store is still to be made. */
+export function placeMarker(store: string, owner: Owner, isNew = false): boolean {
   let fd: number;
   try {
     fd = openSync(markerPath(store), 'wx', MODE);
@@ -49,7 +51,7 @@ export function placeMarker(store: string, owner: Owner): boolean {
     throw error;
   }
   try {
-    fill(fd, owner);
+    fill(fd, owner, isNew);
     syncDirectory(dirname(store));
   } catch (error) {
     unlinkSync(markerPath(store));
@@ -72,7 +74,8 @@ export function replaceMarker(store: string, owner: Owner | null): void {
 
 /** Removes the marker if it is this owner's. */
 export function removeMarker(store: string, owner: Owner): void {
-  if (readMarker(store)?.text === textOf(owner)) unlinkSync(markerPath(store));
+  const text = readMarker(store)?.text;
+  if (text === textOf(owner) || text === textOf(owner, true)) unlinkSync(markerPath(store));
 }
 
 /**
@@ -94,20 +97,23 @@ export function takeMarker(store: string, dead: Marker, owner: Owner): boolean {
   return taken;
 }
 
-function fill(fd: number, owner: Owner | null): void {
-  writeSync(fd, textOf(owner));
+function fill(fd: number, owner: Owner | null, isNew = false): void {
+  writeSync(fd, textOf(owner, isNew));
   fsyncSync(fd);
 }
 
-function textOf(owner: Owner | null): string {
-  return owner ? `${JSON.stringify({ pid: owner.pid, started: owner.started })}\n` : '{}\n';
+function textOf(owner: Owner | null, isNew = false): string {
+  if (!owner) return '{}\n';
+  const { pid, started } = owner;
+  return `${JSON.stringify(isNew ? { pid, started, new: true } : { pid, started })}\n`;
 }
 
-function ownerIn(text: string): Owner | null {
+function read(text: string): { readonly owner: Owner | null; readonly isNew: boolean } {
   try {
-    const { pid, started } = JSON.parse(text);
-    return Number.isSafeInteger(pid) && pid > 0 ? { pid, started: String(started) } : null;
+    const { pid, started, new: isNew } = JSON.parse(text);
+    const owner = Number.isSafeInteger(pid) && pid > 0 ? { pid, started: String(started) } : null;
+    return { owner, isNew: isNew === true };
   } catch {
-    return null;
+    return { owner: null, isNew: true }; // cut short while it was made: nothing was begun
   }
 }

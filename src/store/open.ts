@@ -3,26 +3,32 @@
 // inside the store: the marker stands before LMDB opens the file, so a death at any moment is seen by the
 // next one, and the claim, a writing transaction, decides between those who come at the same time.
 
-import { rmSync, statSync } from 'node:fs';
+import { existsSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { isFleximError } from '../lib/errors.ts';
 import { makeDirectory } from '../lib/files.ts';
 import { type Checking, checkStore } from './check.ts';
-import { busy, openFailure } from './failures.ts';
+import { busy, damaged, openFailure } from './failures.ts';
 import { type Marker, placeMarker, readMarker, removeMarker, replaceMarker } from './marker.ts';
 import { type Owner, Store } from './store.ts';
-import { DIRECTORY_MODE, prepareFiles } from './swap.ts';
+import { DIRECTORY_MODE, prepareFiles, removeWorkPlace } from './swap.ts';
 
 export interface Opening extends Checking {
   readonly owner: Owner;
   readonly isAlive: (other: Owner) => boolean;
-  /** Told when a store that was not closed in good order is about to be checked. */
-  readonly onCheck?: (() => void) | undefined;
   /** Told where opening and closing are; tests stop or kill the process there. */
   readonly onStep?: ((step: Step) => void) | undefined;
 }
 
-export type Step = 'marked' | 'opened' | 'checked' | 'claiming' | 'claimed' | 'closed';
+export type Step =
+  | 'marked'
+  | 'opened'
+  | 'checked'
+  | 'claiming'
+  | 'claimed'
+  | 'closed'
+  | 'copied'
+  | 'swapped';
 
 interface Place extends Opening {
   readonly directory: string;
@@ -57,9 +63,9 @@ export async function openStore(directory: string, name: string, opening: Openin
 /** Nobody has it and it was closed in good order, as far as can be seen from outside. */
 async function begin(place: Place): Promise<Store | null> {
   const { path, owner } = place;
-  if (!placeMarker(path, owner)) return null;
-  place.onStep?.('marked');
   const isNew = sizeOf(path) === 0;
+  if (!placeMarker(path, owner, isNew)) return null;
+  place.onStep?.('marked');
   try {
     prepareFiles(path);
     // A dead owner inside: closed by nobody, though there was no marker. Then it is checked, too.
@@ -79,6 +85,8 @@ async function takeOver(place: Place, marker: Marker): Promise<Store | null> {
   const { path, owner } = place;
   let found: Owner | null;
   try {
+    if (!marker.isNew && sizeOf(path) === 0 && existsSync(path))
+      throw damaged(path, 'it is empty', place.remedy ?? '');
     found = await check(place);
   } catch (error) {
     // Somebody else may have it by now: then what was read means nothing.
@@ -103,7 +111,6 @@ async function takeOver(place: Place, marker: Marker): Promise<Store | null> {
 }
 
 async function check(place: Place): Promise<Owner | null> {
-  place.onCheck?.();
   const { owner } = await checkStore(place.path, place);
   place.onStep?.('checked');
   return owner;
@@ -136,6 +143,8 @@ async function claim(place: Place, admit: (dead: Owner | null) => boolean): Prom
       // It stays, and the next owner checks the store.
     }
   });
+  removeWorkPlace(path); // what a dead owner was at
+  if (readMarker(path)?.isNew) replaceMarker(path, owner);
   onStep?.('claimed');
   return store;
 }

@@ -4,6 +4,7 @@
 
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 import { arch, endianness } from 'node:os';
+import { systemCode } from '../lib/errors.ts';
 
 export const KNOWS_PAGES = endianness() === 'LE' && !/^(arm|ia32|mips|mipsel|ppc)$/.test(arch());
 
@@ -12,6 +13,7 @@ const MAGIC = 0xbeefc0de;
 const DATA_VERSION = 2;
 const META_END = 168;
 const NODE = 8;
+const TREE = 48;
 const MAX_DEPTH = 32;
 const NO_PAGE = 0xffff_ffff_ffff_ffffn;
 
@@ -27,6 +29,7 @@ export class PageProblem extends Error {}
 
 /** The root of a table, of the list of tables, or of the list of free pages. */
 export interface Tree {
+  readonly flags: number;
   readonly depth: number;
   readonly branches: number;
   readonly leaves: number;
@@ -136,7 +139,8 @@ export class PageFile {
   /** Reads a page that something points to, once. */
   #page(number: number): Buffer {
     const page = this.raw(this.#once(number));
-    if (!page) throw new PageProblem(`page ${number} lies behind the end of the file`);
+    if (!page)
+      throw new PageProblem(`page ${number} cannot be read, or lies behind the end of the file`);
     if (page.readBigUInt64LE(0) !== BigInt(number))
       throw new PageProblem(`page ${number} holds something else`);
     if (page.readBigUInt64LE(8) > BigInt(this.meta.transaction))
@@ -214,7 +218,7 @@ export class PageFile {
     for (let i = 1; i < count; i++) this.#once(first + i);
     const value = Buffer.allocUnsafe(size);
     if (this.#read(value, first * pageSize + HEADER) !== size)
-      throw new PageProblem(`page ${first} lies behind the end of the file`);
+      throw new PageProblem(`page ${first} cannot be read, or lies behind the end of the file`);
     return value;
   }
 
@@ -251,9 +255,10 @@ function numberOf(key: Buffer): bigint {
 
 /** The record of a table as it stands in the list of tables. */
 export function readTree(bytes: Buffer): Tree {
-  if (bytes.length !== 48) throw new PageProblem('the list of tables has a broken entry');
+  if (bytes.length !== TREE) throw new PageProblem('the list of tables has a broken entry');
   const number = (at: number) => Number(bytes.readBigUInt64LE(at));
   return {
+    flags: bytes.readUInt16LE(4),
     depth: bytes.readUInt16LE(6),
     branches: number(8),
     leaves: number(16),
@@ -261,6 +266,22 @@ export function readTree(bytes: Buffer): Tree {
     entries: number(32),
     root: bytes.readBigUInt64LE(40) === NO_PAGE ? null : number(40),
   };
+}
+
+/** Whether a page looks like the list of tables, and the transaction that wrote it; else null. */
+export function tableListTime(page: Buffer, number: number): number | null {
+  if (page.readBigUInt64LE(0) !== BigInt(number) || flagsOf(page) !== LEAF) return null;
+  const count = countOf(page);
+  if (count < 1 || HEADER + 2 * count > page.length) return null;
+  try {
+    const isList = Array.from({ length: count }, (_, i) => nodeAt(page, i, number)).every(
+      (at) => page.readUInt16LE(at + 4) === SUB_TREE && page.readUInt32LE(at) === TREE,
+    );
+    return isList ? Number(page.readBigUInt64LE(8)) : null;
+  } catch (error) {
+    if (error instanceof PageProblem) return null;
+    throw error;
+  }
 }
 
 /** Pages that an entry of the list of free pages names, as runs of first page and count. */
@@ -311,12 +332,17 @@ function oneMeta(fd: number, position: number, number: number): Meta {
   return { pageSize, free, main: readTree(head.subarray(96, 144)), last, transaction };
 }
 
-function readAll(fd: number, into: Buffer, position: number): number {
+/** Reads what is there; what the disk cannot read counts as not there. */
+export function readAll(fd: number, into: Buffer, position: number): number {
   let done = 0;
-  while (done < into.length) {
-    const count = readSync(fd, into, done, into.length - done, position + done);
-    if (count === 0) break;
-    done += count;
+  try {
+    while (done < into.length) {
+      const count = readSync(fd, into, done, into.length - done, position + done);
+      if (count === 0) break;
+      done += count;
+    }
+  } catch (error) {
+    if (systemCode(error) !== 'EIO') throw error;
   }
   return done;
 }

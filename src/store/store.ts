@@ -4,52 +4,23 @@
 
 import { chmodSync, existsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { isFleximError } from '../lib/errors.ts';
 import { makeDirectory } from '../lib/files.ts';
 import { openValue, sealValue } from './checksum.ts';
-import { type Environment, openEnvironment, openRows, type Rows } from './environment.ts';
-import { busy, damaged, isDamage, openFailure, writeFailure } from './failures.ts';
+import { type Environment, openEnvironment, openRows, openTables, statsOf } from './environment.ts';
+import {
+  busy,
+  damaged,
+  isDamage,
+  isFatal,
+  openFailure,
+  reasonOf,
+  writeFailure,
+} from './failures.ts';
 import { FORMAT, FORMAT_KEY, META, OWNER_KEY, versionProblem } from './format.ts';
 import { checkHead, KNOWS_PAGES, PageProblem } from './pages.ts';
 import { DIRECTORY_MODE, FILE_MODE, swapIn } from './swap.ts';
-
-export interface Range {
-  /** Only keys that begin with this. */
-  readonly prefix?: string;
-  /** Only keys behind this one. */
-  readonly after?: string;
-}
-
-export interface Table<V> {
-  get(key: string): V | undefined;
-  /** In key order. The table must not change while it is read. */
-  entries(range?: Range): Iterable<readonly [string, V]>;
-  /** Inside a transaction only. */
-  put(key: string, value: V): void;
-  /** Inside a transaction only. */
-  remove(key: string): void;
-}
-
-export interface ByteRange {
-  /** The first key that counts. */
-  readonly from: Uint8Array;
-  /** The first key behind the range. */
-  readonly to: Uint8Array;
-  /** From the last key to the first. */
-  readonly backwards?: boolean;
-}
-
-/** Keys and values are bytes. What is written in a batch can be read once the batch is kept. */
-export interface ByteTable {
-  get(key: Uint8Array): Buffer | undefined;
-  /** In key order; what changes while it is read is not seen. */
-  entries(range?: ByteRange): Iterable<readonly [Buffer, Buffer]>;
-  /** Inside a batch only. */
-  put(key: Uint8Array, value: Uint8Array): void;
-  /** Inside a batch only. */
-  remove(key: Uint8Array): void;
-}
+import { type ByteTable, byteEntries, type Table, textEntries } from './tables.ts';
 
 export interface Owner {
   readonly pid: number;
@@ -73,6 +44,8 @@ export class Store {
   #underWay = 0; // transactions that are not on the disk yet
   #owner: Owner | null = null;
   #isSound = true; // no operation gave an error that a full disk does not explain
+  #isBroken = false; // LMDB keeps its locks after a failed write: nothing that is asked of it ends
+  #isClosed = false;
   #closed: (isSound: boolean) => void = () => {};
 
   /** Opens or makes `directory`/`name`.lmdb. Throws `store-unusable` or `store-damaged`. */
@@ -187,9 +160,9 @@ export class Store {
     return this.#kept(this.#db.transaction(inside), thrown);
   }
 
-  /** A transaction is being written: a process that exits now would wait for it for ever. */
+  /** A transaction is being written, or never will be: a process that exits now would wait for ever. */
   get isBusy(): boolean {
-    return this.#underWay > 0;
+    return this.#underWay > 0 || this.#isBroken;
   }
 
   /**
@@ -207,9 +180,20 @@ export class Store {
     return admitted;
   }
 
-  /** A copy without the space that is free, of the store as it is now. */
+  /** Nobody has put anything into it. */
+  get isEmpty(): boolean {
+    return openTables(this.#db).every(
+      ({ name, rows }) => name === META || statsOf(rows).rows === 0,
+    );
+  }
+
+  /** A copy without the pages that are free, of the store as it is now. */
   async copyTo(path: string): Promise<void> {
-    await this.#db.backup(path, true);
+    try {
+      await this.#db.backup(path, true);
+    } catch (error) {
+      throw writeFailure(path, error); // of the copy: the store itself is as sound as it was
+    }
   }
 
   /** `work` runs once, when the store is closed, and is told whether all had gone well. */
@@ -218,20 +202,30 @@ export class Store {
   }
 
   async close(): Promise<void> {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
     const owner = this.#owner;
     this.#owner = null;
     // If it fails, that is remembered; the next owner sees a dead one.
-    if (owner) await this.transaction(() => this.table(META).remove(OWNER_KEY)).catch(() => {});
-    await this.#db.close();
+    if (owner && !this.#isBroken)
+      await this.transaction(() => this.table(META).remove(OWNER_KEY)).catch(() => {});
+    if (!this.#isBroken) await this.#db.close();
     this.#closed(this.#isSound);
   }
 
   /** Closes the store and puts another file, which has no owner, in the place of its own. */
   async replaceWith(made: string): Promise<void> {
+    this.#isClosed = true;
     this.#owner = null;
     await this.#db.close();
-    swapIn(made, this.path);
-    this.#closed(this.#isSound);
+    try {
+      swapIn(made, this.path);
+    } catch (error) {
+      this.#isSound = false; // the claim of the old file was not given back
+      throw writeFailure(this.path, error);
+    } finally {
+      this.#closed(this.#isSound);
+    }
   }
 
   #claim(
@@ -260,6 +254,7 @@ export class Store {
     try {
       return work();
     } catch (error) {
+      if (isFatal(error)) this.#isBroken = true;
       throw openFailure(this.path, error, this.#remedy);
     }
   }
@@ -282,6 +277,7 @@ export class Store {
       ? damaged(this.path, (error as Error).message, this.#remedy, error)
       : writeFailure(this.path, error);
     if (failure.code !== 'store-full') this.#isSound = false;
+    if (failure.code === 'store-failed') this.#isBroken = true;
     return failure;
   }
 
@@ -314,48 +310,6 @@ export class Store {
       this.#inTransaction = false;
     }
   }
-}
-
-function* textEntries<V>(
-  db: Rows | undefined,
-  { prefix = '', after }: Range = {},
-  read: (key: Uint8Array, value: Buffer) => V,
-) {
-  const behind = after === undefined ? null : Buffer.from(after);
-  const first = Buffer.from(prefix);
-  const start = behind && behind.compare(first) > 0 ? behind : first;
-  for (const { key, value } of db?.getRange(start.length > 0 ? { start } : {}) ?? []) {
-    const text = Buffer.from(key).toString();
-    if (!text.startsWith(prefix)) return;
-    if (text !== after) yield [text, read(key, value)] as const;
-  }
-}
-
-function* byteEntries(
-  db: Rows | undefined,
-  range: ByteRange | undefined,
-  read: (key: Uint8Array, value: Buffer) => Buffer,
-) {
-  const { from, to, backwards = false } = range ?? {};
-  const options = backwards
-    ? {
-        reverse: true,
-        ...(to ? { start: to, exclusiveStart: true } : {}),
-        ...(from ? { end: from, inclusiveEnd: true } : {}),
-      }
-    : { ...(from ? { start: from } : {}), ...(to ? { end: to } : {}) };
-  for (const { key, value } of db?.getRange(options) ?? [])
-    yield [key as Buffer, read(key, value)] as const;
-}
-
-const REASON_MS = 1_000;
-
-/** LMDB hands the reason of a failed commit over later, as a promise that somebody has to take. */
-async function reasonOf(error: unknown): Promise<unknown> {
-  const promised = error instanceof Error && 'commitError' in error ? error.commitError : null;
-  if (!(promised instanceof Promise)) return error;
-  const late = sleep(REASON_MS, error, { ref: false });
-  return Promise.race([promised.then(() => error), late]).catch((reason: unknown) => reason);
 }
 
 function sizeOf(path: string): number {

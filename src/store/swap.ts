@@ -3,6 +3,7 @@
 
 import {
   chmodSync,
+  chownSync,
   closeSync,
   existsSync,
   fsyncSync,
@@ -11,6 +12,7 @@ import {
   openSync,
   renameSync,
   rmSync,
+  statSync,
   writeFileSync,
 } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
@@ -43,10 +45,17 @@ export function removeWorkPlace(store: string): void {
  */
 export function swapIn(made: string, store: string): void {
   chmodSync(made, FILE_MODE);
+  keepOwner(made, store);
   syncFile(made);
   rmSync(`${store}-lock`, { force: true });
   renameSync(made, store);
   syncDirectory(dirname(store));
+}
+
+/** The administrator may do this work for the user under whom the store is used. */
+function keepOwner(made: string, store: string): void {
+  const [old, now] = [statSync(store, { throwIfNoEntry: false }), statSync(made)];
+  if (old && (old.uid !== now.uid || old.gid !== now.gid)) chownSync(made, old.uid, old.gid);
 }
 
 /**
