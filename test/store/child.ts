@@ -4,6 +4,7 @@
 import { readSync, writeSync } from 'node:fs';
 import { isAlive, thisProcess } from '../../src/cli/process.ts';
 import { FleximError } from '../../src/lib/errors.ts';
+import { openStore } from '../../src/store/open.ts';
 import { Store } from '../../src/store/store.ts';
 
 const say = (text: string) => writeSync(1, `${text}\n`);
@@ -66,6 +67,26 @@ const tasks: Record<string, (directory: string) => unknown> = {
     wait();
     await store.close();
     say('closed');
+  },
+  /** Opens the store with care, says each step, and waits at those that are named. */
+  open: async (directory) => {
+    const stops = (process.argv[4] ?? '').split(',');
+    const onStep = (step: string) => {
+      say(step);
+      if (stops.includes(step)) wait();
+    };
+    try {
+      const store = await openStore(directory, 'relay', { owner: thisProcess(), isAlive, onStep });
+      const rows = store.bytes('rows');
+      await store.batch(() => rows.put(keyOf(process.pid), keyOf(1)));
+      say('ready');
+      wait();
+      await store.close();
+      say('end');
+    } catch (error) {
+      if (!(error instanceof FleximError)) throw error;
+      say(`${error.code} ${error.message}`);
+    }
   },
 };
 
