@@ -1,12 +1,12 @@
 // A new store from what can be read of a damaged one, which is kept under another name.
 
-import { constants, copyFileSync, existsSync, linkSync } from 'node:fs';
+import { constants, copyFileSync, existsSync, linkSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { FleximError, isFleximError, systemCode } from '../lib/errors.ts';
 import { checkStore } from './check.ts';
 import { unseal } from './checksum.ts';
 import { openEnvironment } from './environment.ts';
-import { absent, busy, openFailure, writeFailure } from './failures.ts';
+import { absent, busy, damaged, openFailure, writeFailure } from './failures.ts';
 import { FORMAT_KEY, META, OWNER_KEY, versionProblem } from './format.ts';
 import { placeMarker, readMarker, removeMarker, takeMarker } from './marker.ts';
 import type { Opening } from './open.ts';
@@ -63,6 +63,7 @@ function own(path: string, { owner, isAlive }: Recovering): void {
 }
 
 async function damageOf(path: string, recovering: Recovering): Promise<string | null> {
+  if (statSync(path).size === 0) return damaged(path, 'it is empty', '').message;
   try {
     await checkStore(path, { watch: recovering.watch });
     return null;

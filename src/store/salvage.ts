@@ -81,7 +81,9 @@ function openList(
 ): PageFile | null {
   const found = findList(path, before);
   if (!found) return null;
-  salvage.notes.push(`the list of tables was taken from page ${found.main.root}`);
+  salvage.notes.push(
+    `an older list of tables was taken, from page ${found.main.root}: what was removed since may be back`,
+  );
   return new PageFile(path, found);
 }
 
