@@ -123,7 +123,7 @@ function columns(tables: readonly { name: string; rows: number; bytes: number }[
 }
 
 async function compact({ directory, json }: Job): Promise<void> {
-  const result = await compactStore(directory, STORE_NAME, open(directory));
+  const result = await compactStore(directory, STORE_NAME, open(directory), counter('copied'));
   if (json) return print(JSON.stringify(result));
   const { path, before, after } = result;
   print(`${path}: ${group(before)} bytes before, ${group(after)} bytes now`);

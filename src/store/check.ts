@@ -42,7 +42,7 @@ export async function checkStore(path: string, checking: Checking = {}): Promise
   checking.watch?.begun(path);
   const child = fork(PROGRAM, [path], { stdio: ['ignore', 'ignore', 'ignore', 'ipc'] });
   try {
-    const sound = judge(path, await follow(child, checking), checking.remedy ?? '');
+    const sound = await verdict(path, child, checking);
     checking.watch?.sound(sound);
     return sound;
   } finally {
@@ -50,15 +50,25 @@ export async function checkStore(path: string, checking: Checking = {}): Promise
   }
 }
 
+/** What a child that reads a store found, or what its end means. */
+export async function verdict(
+  path: string,
+  child: ChildProcess,
+  checking: Checking,
+  silenceMs = SILENCE_MS,
+): Promise<Sound> {
+  return judge(path, await follow(child, checking, silenceMs), checking.remedy ?? '');
+}
+
 type End = Report | { readonly death: string; readonly isDamage: boolean };
 
-async function follow(child: ChildProcess, { watch }: Checking): Promise<End> {
+async function follow(child: ChildProcess, { watch }: Checking, silenceMs: number): Promise<End> {
   let last: Report | null = null;
   let isSilent = false;
   const silence = setTimeout(() => {
     isSilent = true;
     child.kill('SIGKILL');
-  }, SILENCE_MS);
+  }, silenceMs);
   child.on('message', (report: Report) => {
     silence.refresh();
     if ('progress' in report) watch?.progress(report.progress);
@@ -68,7 +78,7 @@ async function follow(child: ChildProcess, { watch }: Checking): Promise<End> {
     const [code, signal] = await once(child, 'exit');
     if (last) return last;
     if (isSilent)
-      return { death: `reading it came no further in ${SILENCE_MS / 1000} s`, isDamage: true };
+      return { death: `reading it came no further in ${silenceMs / 1000} s`, isDamage: true };
     return {
       death: signal ? `the process that read it died of ${signal}` : `the check ended with ${code}`,
       isDamage: DEATHS.includes(signal) || code >= WINDOWS_DEATH,

@@ -1,12 +1,15 @@
-// A store without its free pages: a copy is made beside it and takes its place.
+// A store without its free pages and half-empty ones: its rows are written anew, in order, into a file
+// beside it that takes its place. Every checksum is looked at on the way.
 
 import { existsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { absent } from './failures.ts';
-import { META, OWNER_KEY } from './format.ts';
+import { FleximError } from '../lib/errors.ts';
+import { openEnvironment } from './environment.ts';
+import { absent, writeFailure } from './failures.ts';
 import { type Opening, openStore } from './open.ts';
-import { Store } from './store.ts';
+import type { Store } from './store.ts';
 import { draftOf, makeWorkPlace, removeWorkPlace } from './swap.ts';
+import { RowWriter } from './writer.ts';
 
 export interface Compacted {
   readonly path: string;
@@ -19,33 +22,41 @@ export async function compactStore(
   directory: string,
   name: string,
   opening: Opening,
+  onProgress: (rows: number) => void = () => {},
 ): Promise<Compacted> {
-  if (!existsSync(join(directory, `${name}.lmdb`))) throw absent(join(directory, `${name}.lmdb`));
+  const path = join(directory, `${name}.lmdb`);
+  if (!existsSync(path)) throw absent(path);
   const store = await openStore(directory, name, opening);
-  const { path } = store;
   const before = statSync(path).size;
   try {
-    const place = makeWorkPlace(path);
-    await store.copyTo(draftOf(path));
+    makeWorkPlace(path);
+    await copy(store, draftOf(path), onProgress);
     opening.onStep?.('copied');
-    await disown(place, name);
     await store.replaceWith(draftOf(path));
-  } catch (error) {
+  } finally {
     removeWorkPlace(path);
     await store.close();
-    throw error;
   }
   opening.onStep?.('swapped');
-  removeWorkPlace(path);
   return { path, before, after: statSync(path).size };
 }
 
-/** The copy says that it belongs to us, and will outlive us. */
-async function disown(directory: string, name: string): Promise<void> {
-  const copy = new Store(directory, name);
+async function copy(
+  store: Store,
+  draft: string,
+  onProgress: (rows: number) => void,
+): Promise<void> {
+  const writer = new RowWriter(openEnvironment(draft));
+  let rows = 0;
   try {
-    await copy.transaction(() => copy.table(META).remove(OWNER_KEY));
+    for (const { table, key, sealed } of store.rows()) {
+      rows++;
+      if (await writer.put(table, key, sealed)) onProgress(rows);
+    }
+    await writer.flush();
+  } catch (error) {
+    throw error instanceof FleximError ? error : writeFailure(draft, error);
   } finally {
-    await copy.close();
+    await writer.close();
   }
 }

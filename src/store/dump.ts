@@ -53,9 +53,10 @@ export async function exportStore(
 }
 
 function* allRows({ environment, path }: Reader): Generator<DumpRow> {
+  const tables = openTables(environment); // before the snapshot: opening a table ends one
   const transaction = environment.useReadTransaction();
   try {
-    for (const { name, rows } of openTables(environment))
+    for (const { name, rows } of tables)
       for (const { key, value } of rows.getRange({ transaction })) {
         if (name === META && Buffer.from(key).toString() === OWNER_KEY) continue;
         if (!isIntact(key, value))

@@ -307,10 +307,10 @@ export function checkHead(path: string): void {
 function readMeta(fd: number): Meta {
   const first = oneMeta(fd, 0, 0);
   const second = oneMeta(fd, first.pageSize, 1);
-  // They are written in turn, so one is a transaction behind the other.
+  // They are written in turn, so one is a transaction behind the other; but not in a new file or copy.
   const apart = Math.abs(first.transaction - second.transaction);
-  const isFirst = first.transaction === 0 && second.transaction === 0;
-  if (second.pageSize !== first.pageSize || (apart !== 1 && !isFirst))
+  const isFresh = first.transaction === 0 && first.main.root === null && first.free.root === null;
+  if (second.pageSize !== first.pageSize || (apart !== 1 && !isFresh))
     throw new PageProblem('the two heads of the file contradict each other');
   return first.transaction >= second.transaction ? first : second;
 }

@@ -5,15 +5,22 @@ import { type Environment, openRows, type Rows } from './environment.ts';
 const ROWS_AT_ONCE = 5_000;
 const BYTES_AT_ONCE = 8 * 1024 * 1024;
 
+interface Open {
+  readonly rows: Rows;
+  last: Uint8Array | null;
+}
+
 interface Waiting {
   readonly rows: Rows;
+  /** Its key is behind all others: LMDB fills pages whole when it is told so, and half otherwise. */
+  readonly append: boolean;
   readonly key: Uint8Array;
   readonly value: Buffer;
 }
 
 export class RowWriter {
   readonly #environment: Environment;
-  readonly #tables = new Map<string, Rows>();
+  readonly #tables = new Map<string, Open>();
   #waiting: Waiting[] = [];
   #bytes = 0;
 
@@ -23,7 +30,10 @@ export class RowWriter {
 
   /** Takes a row with its checksum; true when what was taken so far is on the disk. */
   async put(table: string, key: Uint8Array, value: Buffer): Promise<boolean> {
-    this.#waiting.push({ rows: this.#table(table), key, value });
+    const open = this.#table(table);
+    const append = open.last === null || Buffer.compare(open.last, key) < 0;
+    if (append) open.last = key;
+    this.#waiting.push({ rows: open.rows, append, key, value });
     this.#bytes += key.length + value.length;
     if (this.#waiting.length < ROWS_AT_ONCE && this.#bytes < BYTES_AT_ONCE) return false;
     await this.flush();
@@ -35,7 +45,7 @@ export class RowWriter {
     this.#waiting = [];
     this.#bytes = 0;
     this.#environment.transactionSync(() => {
-      for (const { rows, key, value } of waiting) rows.putSync(key, value);
+      for (const { rows, append, key, value } of waiting) rows.putSync(key, value, { append });
     });
     await new Promise((resolve) => setImmediate(resolve));
   }
@@ -45,11 +55,12 @@ export class RowWriter {
   }
 
   /** Made also when it gets no row. */
-  #table(name: string): Rows {
+  #table(name: string): Open {
     const known = this.#tables.get(name);
     if (known) return known;
-    const made = openRows(this.#environment, name);
-    if (!made) throw new Error(`no table ${name}`);
+    const rows = openRows(this.#environment, name);
+    if (!rows) throw new Error(`no table ${name}`);
+    const made = { rows, last: null };
     this.#tables.set(name, made);
     return made;
   }

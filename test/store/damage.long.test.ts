@@ -173,7 +173,7 @@ test('every damage is found, or is none; what is recovered is true', async () =>
         `of a damaged one ${(share * 100).toFixed(1)} % of the rows were saved on average`,
     );
     assert.ok(tally.damaged > 40 && tally.intact > 0, JSON.stringify(tally));
-    assert.ok(share > 0.8, `${share}`);
+    assert.ok(share > 0.7, `${share}`);
   } finally {
     rmSync(place, { recursive: true });
   }
