@@ -137,7 +137,7 @@ export class Store {
         }
       }),
     );
-    if (thrown.length === 0) return kept.then(() => {});
+    if (thrown.length === 0) return kept as Promise<unknown> as Promise<void>;
     kept.catch(() => {}); // who called hears of the mistake in `work`
     throw thrown[0];
   }
@@ -263,14 +263,16 @@ export class Store {
   /** Waits for the disk, and says in our words what it answered. */
   #kept<T>(done: PromiseLike<T>, thrown: readonly unknown[] = []): Promise<T> {
     this.#underWay++;
-    return Promise.resolve(done)
-      .catch(async (error: unknown) => {
-        if (thrown.includes(error)) throw error;
-        throw this.#failure(await reasonOf(error));
-      })
-      .finally(() => {
+    return Promise.resolve(done).then(
+      (value) => {
         this.#underWay--;
-      });
+        return value;
+      },
+      async (error: unknown) => {
+        this.#underWay--;
+        throw thrown.includes(error) ? error : this.#failure(await reasonOf(error));
+      },
+    );
   }
 
   #failure(error: unknown): Error {
