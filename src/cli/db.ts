@@ -3,10 +3,12 @@
 
 import { closeSync, createReadStream, fsyncSync, openSync, rmSync, writeSync } from 'node:fs';
 import { FleximError, systemCode } from '../lib/errors.ts';
+import { type Census, census } from '../relay/census.ts';
+import { ACCOUNTS } from '../relay/queue.ts';
 import { compactStore } from '../store/compact.ts';
 import { exportStore, linesOf } from '../store/dump.ts';
 import { importStore } from '../store/import.ts';
-import { type Reader, readStats, readStore } from '../store/read.ts';
+import { type Reader, readStats, readStore, valuesOf } from '../store/read.ts';
 import { type Recovered, recoverStore } from '../store/recover.ts';
 import { checkValues, declare, type Options, parser, type Settings, settle } from './options.ts';
 import { configFile } from './places.ts';
@@ -31,7 +33,9 @@ export interface StatsProvider {
   lines(reader: Reader): readonly string[];
 }
 
-const PROVIDERS: readonly StatsProvider[] = [];
+const PROVIDERS: readonly StatsProvider[] = [
+  { title: 'queue', lines: (reader) => queueLines(census(valuesOf(reader, ACCOUNTS))) },
+];
 
 const COMMANDS: readonly {
   readonly usage: string;
@@ -107,6 +111,15 @@ async function stats({ directory, json }: Job): Promise<void> {
   } finally {
     await reader.close();
   }
+}
+
+function queueLines({ mailboxes, messages, bytes, most, oldest }: Census): string[] {
+  if (oldest === null) return ['nothing is queued'];
+  return [
+    `${group(messages)} messages of ${group(bytes)} bytes for ${group(mailboxes)} people`,
+    `${group(most)} messages in the fullest mailbox`,
+    `the oldest is of ${new Date(oldest * 1000).toISOString()}`,
+  ];
 }
 
 function columns(tables: readonly { name: string; rows: number; bytes: number }[]): string[] {

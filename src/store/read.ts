@@ -4,7 +4,7 @@ import { statSync } from 'node:fs';
 import { join } from 'node:path';
 import { isFleximError } from '../lib/errors.ts';
 import { checkStore, type Watch } from './check.ts';
-import { isIntact, unseal } from './checksum.ts';
+import { isIntact, openValue, unseal } from './checksum.ts';
 import {
   type Environment,
   fileStats,
@@ -86,6 +86,12 @@ async function formatOf(environment: Environment, path: string): Promise<number>
   if (!problem) return format ?? 1;
   await environment.close();
   throw problem;
+}
+
+/** The values of a table of bytes; throws `store-damaged` when one fails its checksum. */
+export function* valuesOf({ environment, path }: Reader, table: string): Iterable<Buffer> {
+  for (const { key, value } of openRows(environment, table)?.getRange() ?? [])
+    yield openValue(key, value, path);
 }
 
 export interface Stats {
