@@ -47,6 +47,7 @@ export const EXIT: Readonly<Record<ErrorCode, number>> = {
   'store-failed': 74,
   'store-full': 75,
   'store-unusable': 74,
+  'store-version': 76,
   usage: 64,
 };
 

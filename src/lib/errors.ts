@@ -44,6 +44,7 @@ export const ERROR_CODES = [
   'store-failed',
   'store-full',
   'store-unusable',
+  'store-version',
   'usage',
 ] as const;
 
