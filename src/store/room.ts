@@ -7,8 +7,8 @@ import { dirname } from 'node:path';
 import { FleximError } from '../lib/errors.ts';
 
 const MIB = 2 ** 20;
-const RESERVE = 64 * MIB; // stays free when something is added
-const LAST = 16 * MIB; // stays free even when something is removed, which takes pages, too
+const RESERVE = 64 * MIB; // stays free, on the disk and inside the file, when something is added
+const LAST = 16 * MIB; // stays free on the disk, whatever is done: removing takes pages, too
 const SMALL_DISK = 1 / 16; // but of a small disk no more than this
 const PAGES_PER_BYTE = 2; // pages are never full
 
@@ -20,17 +20,25 @@ export interface Space {
 
 const UNKNOWN: Space = { bsize: 0, blocks: 0, bavail: 0 }; // as some file systems answer
 
-/** How many bytes more must be free before `adds` bytes can be added, or (0) some removed. */
-export function missing({ bsize, blocks, bavail }: Space, adds: number): number {
+/**
+ * How many bytes more must be free before `adds` bytes can be added, or (0) some removed. What is free
+ * inside the file counts, but LMDB need not find its way there, so the disk alone must bear the batch.
+ */
+export function missing(space: Space, adds: number, freeInside: () => number): number {
+  const { bsize, blocks, bavail } = space;
   if (blocks === 0) return 0;
   const most = bsize * blocks * SMALL_DISK;
-  const stays = adds > 0 ? Math.min(RESERVE, most) : Math.min(LAST, most / 4);
-  return Math.max(0, Math.ceil(stays + adds * PAGES_PER_BYTE - bsize * bavail));
+  const grows = adds * PAGES_PER_BYTE;
+  const free = bsize * bavail;
+  const lacks = Math.min(LAST, most / 4) + grows - free;
+  const lacksReserve = adds > 0 ? Math.min(RESERVE, most) + grows - free : 0;
+  if (lacksReserve <= 0) return Math.max(0, lacks);
+  return Math.max(0, lacks, lacksReserve - freeInside());
 }
 
 /** Before `adds` bytes are added to the store, or (0) some are removed. Throws `store-full`. */
-export function checkRoom(path: string, adds: number): void {
-  const lacks = missing(spaceAt(dirname(path)), adds);
+export function checkRoom(path: string, adds = 0, freeInside = () => 0): void {
+  const lacks = missing(spaceAt(dirname(path)), adds, freeInside);
   if (lacks > 0)
     throw new FleximError(
       'store-full',

@@ -47,6 +47,7 @@ const orders: { readonly [D in Order['do']]: (order: Order & { do: D }) => unkno
   },
   turns: ({ count }) => turns(count),
   close: () => kept().store.close(),
+  leave: () => process.disconnect(),
 };
 
 async function obey(order: Order): Promise<Said> {
@@ -60,5 +61,6 @@ async function obey(order: Order): Promise<Said> {
 }
 
 process.on('message', async ({ id, order }: { id: number; order: Order }) => {
-  process.send?.({ id, said: await obey(order) });
+  const said = await obey(order);
+  if (process.connected) process.send?.({ id, said });
 });

@@ -12,7 +12,8 @@ export type Order =
   | { readonly do: 'put'; readonly api: Api; readonly key: string; readonly value: string }
   | { readonly do: 'get'; readonly api: Api; readonly key: string }
   | { readonly do: 'turns'; readonly count: number }
-  | { readonly do: 'close' };
+  | { readonly do: 'close' }
+  | { readonly do: 'leave' };
 
 /** What came of an order: a value, or an error. */
 export interface Said {
@@ -26,6 +27,7 @@ export class StoreProcess {
   readonly #child: ChildProcess;
   readonly #waiting = new Map<number, (said: Said) => void>();
   #last = 0;
+  #end: Said | null = null;
 
   constructor(root: string, env: Readonly<Record<string, string>>) {
     const store = join(root, 'src', 'store', 'store.ts');
@@ -41,13 +43,14 @@ export class StoreProcess {
     this.#child.on('message', ({ id, said }: { id: number; said: Said }) => this.#tell(id, said));
     this.ended = once(this.#child, 'close').then(([code, signal]) => {
       const end = String(signal ?? code);
-      for (const id of this.#waiting.keys())
-        this.#tell(id, { error: { name: 'ended', message: this.stderr, code: end } });
+      this.#end = { error: { name: 'ended', message: this.stderr, code: end } };
+      for (const id of this.#waiting.keys()) this.#tell(id, this.#end);
       return end;
     });
   }
 
   ask(order: Order): Promise<Said> {
+    if (this.#end) return Promise.resolve(this.#end);
     const { promise, resolve } = withResolvers<Said>();
     const id = ++this.#last;
     this.#waiting.set(id, resolve);
@@ -63,7 +66,7 @@ export class StoreProcess {
 
   /** Lets the process end by itself. */
   leave(): Promise<string> {
-    this.#child.disconnect();
+    void this.ask({ do: 'leave' });
     return this.ended;
   }
 

@@ -2,7 +2,7 @@
 
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { missing } from '../../src/store/room.ts';
+import { missing as missingWith, type Space } from '../../src/store/room.ts';
 
 const MIB = 2 ** 20;
 const disk = (size: number, free: number) => ({
@@ -11,6 +11,8 @@ const disk = (size: number, free: number) => ({
   bavail: free / 4096,
 });
 const large = (free: number) => disk(100_000 * MIB, free);
+
+const missing = (space: Space, adds: number, inside = 0) => missingWith(space, adds, () => inside);
 
 const room = suite('store: room on the disk');
 
@@ -25,6 +27,13 @@ room('64 MiB stay free of what is added, and twice its size is asked for', () =>
 room('what only removes may go on down to 16 MiB', () => {
   assert.is(missing(large(16 * MIB), 0), 0);
   assert.is(missing(large(16 * MIB - 4096), 0), 4096);
+});
+
+room('what is free inside the file counts, but never for what the disk itself must bear', () => {
+  assert.is(missing(large(20 * MIB), MIB, 46 * MIB), 0);
+  assert.is(missing(large(20 * MIB), MIB, 45 * MIB), MIB);
+  assert.is(missing(large(17 * MIB), MIB, 1000 * MIB), MIB);
+  assert.is(missing(large(20 * MIB), 100 * MIB, 1000 * MIB), 196 * MIB);
 });
 
 room('of a small disk a sixteenth is enough, and a quarter of that for removing', () => {
