@@ -39,6 +39,8 @@ export interface Relay {
   readonly expiry: Expiry;
   readonly drops: Drops;
   readonly turns: Turns;
+  /** The store cannot be trusted any more. */
+  readonly broken: (error: Error) => void;
 }
 
 export function createRelay(options: RelayOptions): Relay {
@@ -49,7 +51,20 @@ export function createRelay(options: RelayOptions): Relay {
   const router = new Router({ names: directory, queue, limits, drops, clock, durable });
   const expiry = new Expiry({ queue, store, days: limits.queueDays, clock, drops, log });
   const turns = new Turns({ turnMs: limits.loginTurnMs, waiting: limits.loginsWaiting, clock });
-  return { name, roster, limits, clock, log, directory, queue, router, expiry, drops, turns };
+  return {
+    name,
+    roster,
+    limits,
+    clock,
+    log,
+    directory,
+    queue,
+    router,
+    expiry,
+    drops,
+    turns,
+    broken,
+  };
 }
 
 /** Waits until everything that was accepted is on the disk; nobody may be connected any more. */
