@@ -8,6 +8,8 @@ export interface ConnectionHandler {
   /** The memory is the connection's again on return. What it throws is passed to `failed`. */
   frame(bytes: Buffer, start: number, end: number): void;
   failed(error: Error): void;
+  /** So many bytes came, and what could be cut of them was; not called while it is ending. */
+  read?(bytes: number): void;
   /** Once; nothing is called after it. */
   closed(error: Error | null): void;
 }
@@ -63,6 +65,11 @@ export class Connection {
       handler.frame(bytes, start, end),
     );
     channel.open(this);
+  }
+
+  /** Bytes that were read and not cut yet. */
+  get unread(): number {
+    return this.#reader.pending;
   }
 
   /** Bytes that wait to be written. */
@@ -168,7 +175,10 @@ export class Connection {
 
   data(chunk: Buffer): void {
     if (this.#over || this.#ending) return;
-    this.#guard(() => this.#reader.push(chunk));
+    this.#guard(() => {
+      this.#reader.push(chunk);
+      if (!this.#ending && !this.#over) this.#handler.read?.(chunk.length);
+    });
   }
 
   closed(error: Error | null): void {

@@ -10,19 +10,17 @@ const KEEPALIVE_MS = 60_000;
 class TcpChannel implements Channel {
   readonly binding = NO_BINDING;
   readonly serverKey = null;
+  readonly remote: string;
   readonly #socket: Socket;
 
   constructor(socket: Socket) {
+    this.remote = socket.remoteAddress ?? ''; // which is gone with the connection
     this.#socket = socket;
-    socket.setNoDelay(true);
-    socket.setKeepAlive(true, KEEPALIVE_MS);
-  }
-
-  get remote(): string {
-    return this.#socket.remoteAddress ?? '';
   }
 
   open(handler: ChannelHandler): void {
+    this.#socket.setNoDelay(true);
+    this.#socket.setKeepAlive(true, KEEPALIVE_MS);
     let failure: Error | null = null;
     this.#socket.on('data', (chunk) => handler.data(chunk));
     this.#socket.on('error', (error) => {
@@ -65,8 +63,15 @@ export interface Listener {
   close(): Promise<void>;
 }
 
+export interface Accept {
+  /** Takes the channel, or resets it before it has opened it. */
+  accept(channel: Channel): void;
+  /** The system could not give a connection that was there. */
+  missed(): void;
+}
+
 /** Listens, or throws `port-in-use` or `port-refused`. */
-export function listenTcp(at: TcpAddress, accept: (channel: Channel) => void): Promise<Listener> {
+export function listenTcp(at: TcpAddress, { accept, missed }: Accept): Promise<Listener> {
   const server = createServer({ allowHalfOpen: false, noDelay: true }, (socket) =>
     accept(new TcpChannel(socket)),
   );
@@ -74,7 +79,7 @@ export function listenTcp(at: TcpAddress, accept: (channel: Channel) => void): P
     server.once('error', (error) => reject(listenError(error, at)));
     server.listen({ host: at.host, port: at.port, backlog: 4_096 }, () => {
       server.removeAllListeners('error');
-      server.on('error', () => {}); // a failed accept (out of descriptors) concerns one visitor
+      server.on('error', missed); // a failed accept concerns one visitor; see also cli/descriptors.ts
       resolve(listener(server, at));
     });
   });

@@ -1,16 +1,22 @@
 // Whatever a relay drops, refuses or cuts has a name from this closed list and is counted here.
 
 export const DROP_REASONS = [
+  'address-fast', // connections of one address came too fast
+  'address-full', // too many connections of one address
   'alias-refused', // REGISTER or the alias of AUTH: taken, held back, too many, no alias
   'before-login', // a frame that needs a login
+  'command-fast', // a command over the rate of its key
   'connection-error', // the network cut a connection
+  'connections-full', // too many connections in all
   'hello-timeout', // no complete hello in time
   'live-away', // a /live Message to somebody who is not there
-  'login-busy', // too many logins waiting from one address
+  'login-busy', // too many logins from one address, waiting or a minute
   'login-failed', // wrong response, weak key, second AUTH
+  'login-new-key', // too many keys from one address that were never here
   'login-timeout', // no login in time
   'malformed', // a frame that is not what its type says
   'memory-full', // the relay's memory for waiting bytes is used up
+  'no-descriptors', // the system had no file descriptor for a connection
   'no-hello', // something else than a Flexim client
   'recipient-away', // not connected, and there is no queue yet
   'recipient-slow', // too much waits for it already

@@ -1,6 +1,7 @@
 // Serving Flexim: docs/protocols/flexim.md §3 (time limits) and §9 (stopping).
 
 import type { Identity } from '../../crypto/identity.ts';
+import { hostGroup } from '../../lib/address.ts';
 import { Deadlines } from '../../lib/time.ts';
 import type { Channel } from '../../net/channel.ts';
 import type { ConnectionOptions } from '../../net/connection.ts';
@@ -10,6 +11,7 @@ import type { ServeOptions, Service } from '../protocol.ts';
 import { type House, Visitor } from './visitor.ts';
 
 const STRANGER_BYTES = 4 * 1024; // unread answers before the login; they count nowhere
+const MAX_TIMER_MS = 2 ** 31 - 1; // a drain without a limit
 const RETURN_S = 5; // clients of a stopping relay come back after about so long
 
 /** The visitors of one relay, over whatever channels they come. */
@@ -33,7 +35,9 @@ export class Flexim implements House {
   }
 
   accept(channel: Channel): void {
-    this.#visitors.add(new Visitor(channel, this));
+    const group = hostGroup(channel.remote);
+    if (!this.relay.doors.enter(group)) return channel.reset();
+    this.#visitors.add(new Visitor(channel, this, group));
   }
 
   expect(visitor: Visitor, what: 'hello' | 'login' | null): void {
@@ -45,6 +49,7 @@ export class Flexim implements House {
 
   gone(visitor: Visitor): void {
     this.#visitors.delete(visitor);
+    this.relay.doors.leave(visitor.group);
     if (this.#visitors.size === 0) this.#empty?.();
   }
 
@@ -53,9 +58,12 @@ export class Flexim implements House {
     for (const visitor of this.#visitors) visitor.dismiss(RETURN_S);
     if (this.#visitors.size === 0) return;
     await new Promise<void>((resolve) => {
-      const late = setTimeout(() => {
-        for (const visitor of this.#visitors) visitor.abandon();
-      }, this.relay.limits.drainMs);
+      const late = setTimeout(
+        () => {
+          for (const visitor of this.#visitors) visitor.abandon();
+        },
+        Math.min(this.relay.limits.drainMs, MAX_TIMER_MS),
+      );
       this.#empty = () => {
         clearTimeout(late);
         resolve();
@@ -66,7 +74,10 @@ export class Flexim implements House {
 
 export async function serve({ host, port, relay, identity }: ServeOptions): Promise<Service> {
   const house = new Flexim(relay, identity);
-  const listener = await listenTcp({ host, port }, (channel) => house.accept(channel));
+  const listener = await listenTcp(
+    { host, port },
+    { accept: (channel) => house.accept(channel), missed: () => relay.doors.missed() },
+  );
   return {
     address: listener.address,
     stop: async () => {

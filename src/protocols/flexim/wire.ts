@@ -12,6 +12,7 @@
 //   6 Status        {status, payload}                      relay to client
 
 import { FleximError } from '../../lib/errors.ts';
+import { STRANGER_BODY } from '../../relay/limits.ts';
 import { codec, type DatumOf } from '../../wire/datum.ts';
 import { type Delimiter, lengthPrefixed, NEED_MORE } from '../../wire/frames.ts';
 import { malformed, skip, unsigned } from '../../wire/msgpack.ts';
@@ -93,6 +94,14 @@ export const frameDelimiter: Delimiter = lengthPrefixed({
   order: 'big',
   max: MAX_BODY,
 });
+
+/** Before login: a head whose body would be too long comes alone, and its body is not gathered. */
+export const strangerDelimiter: Delimiter = (bytes, start, end) => {
+  const stop = frameDelimiter(bytes, start, end);
+  return stop !== NEED_MORE && stop - start > FRAME_HEAD + STRANGER_BODY
+    ? start + FRAME_HEAD
+    : stop;
+};
 
 /** The hello, refused at the first byte that differs (§3.1). */
 export const helloDelimiter: Delimiter = (bytes, start, end) => {

@@ -250,7 +250,7 @@ test('§11 lists the limits', () => {
     quoted(name ?? '')[0],
     Number((value ?? '').replaceAll(',', '')),
   ]);
-  const { DEFAULT_LIMITS, ...constants } = limits;
+  const { DEFAULT_LIMITS, liveLimits: _, rateOf: __, ...constants } = limits;
   const real = { ...DEFAULT_LIMITS, ...constants, MAX_BODY, MAX_DEPTH, MAX_ALIAS_CHARACTERS };
   assert.equal(table.sort(), Object.entries(real).sort());
 });

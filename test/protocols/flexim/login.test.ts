@@ -405,7 +405,7 @@ refused(
       const again = await connect();
       await again.login(newKeys());
     },
-    { limits: { loginsWaiting: 1, loginTurnMs: 0 } },
+    { limits: { loginsWaiting: 1, loginTurnMs: 0.001 } },
   ),
 );
 
