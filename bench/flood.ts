@@ -15,7 +15,7 @@ import type { Link } from '../src/protocols/protocol.ts';
 import type { Done, Order } from './flooder.ts';
 import { median, type Report } from './measure.ts';
 
-const ROUNDS = 4;
+const ROUNDS = Number(process.env.ROUNDS ?? 4);
 const ROUND_MS = 5_000;
 const SETTLE_MS = 1_500;
 const PACE_MS = 5; // 200 Messages a second

@@ -1,7 +1,8 @@
 // Sizes and times as people write them in options: 64M, 256KiB, 10s, 30d. K, M and G are powers of 1024.
 
 const SIZES = { B: 1, K: 1024, M: 1024 ** 2, G: 1024 ** 3 } as const;
-const TIMES = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
+// In microseconds, so that all are whole numbers.
+const TIMES = { us: 1, ms: 1e3, s: 1e6, m: 6e7, h: 3.6e9, d: 8.64e10 } as const;
 
 /** Bytes, or null for what is no size. Without a unit it is bytes. */
 export function parseSize(text: string): number | null {
@@ -13,8 +14,10 @@ export function parseSize(text: string): number | null {
 /** Milliseconds, or null for what is no time. The unit may be missing from 0 only. */
 export function parseDuration(text: string): number | null {
   if (text === '0') return 0;
-  const [, digits, unit] = /^(\d{1,15})(ms|s|m|h|d)$/.exec(text) ?? [];
-  return digits === undefined ? null : whole(Number(digits) * TIMES[unit as keyof typeof TIMES]);
+  const [, digits, unit] = /^(\d{1,15})(us|ms|s|m|h|d)$/.exec(text) ?? [];
+  if (digits === undefined) return null;
+  const us = whole(Number(digits) * TIMES[unit as keyof typeof TIMES]);
+  return us === null ? null : us / 1_000;
 }
 
 export function formatSize(bytes: number): string {
@@ -22,7 +25,7 @@ export function formatSize(bytes: number): string {
 }
 
 export function formatDuration(ms: number): string {
-  return inUnits(ms, TIMES);
+  return inUnits(Math.round(ms * 1_000), TIMES);
 }
 
 function whole(value: number): number | null {

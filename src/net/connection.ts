@@ -28,7 +28,8 @@ const EMPTY = Buffer.alloc(0);
 
 let dirty: Connection[] = [];
 
-function flushAll(): void {
+/** Writes what all connections have gathered; at the end of each turn it comes by itself. */
+export function flushAll(): void {
   const turn = dirty;
   dirty = [];
   for (const connection of turn) connection.flush();
@@ -77,11 +78,12 @@ export class Connection {
     return this.#filled + this.#writing;
   }
 
-  /** Other bounds from here on; what waits already goes to the new account. */
+  /** It stays, within other bounds from here on; what waits already goes to the new account. */
   allow(options: ConnectionOptions): void {
     this.#options.account?.(-this.waiting);
     this.#options = options;
     options.account?.(this.waiting);
+    this.channel.keep();
   }
 
   /** How frames are cut from the next one on. */

@@ -19,14 +19,16 @@ class TcpChannel implements Channel {
   }
 
   open(handler: ChannelHandler): void {
-    this.#socket.setNoDelay(true);
-    this.#socket.setKeepAlive(true, KEEPALIVE_MS);
     let failure: Error | null = null;
     this.#socket.on('data', (chunk) => handler.data(chunk));
     this.#socket.on('error', (error) => {
       failure = error;
     });
     this.#socket.on('close', () => handler.closed(failure));
+  }
+
+  keep(): void {
+    this.#socket.setKeepAlive(true, KEEPALIVE_MS);
   }
 
   write(bytes: Uint8Array, written: () => void): void {
@@ -125,7 +127,12 @@ export interface DialTcpOptions {
 /** Connects, or throws `relay-unreachable`. */
 export function dialTcp(to: TcpAddress, { timeoutMs, signal }: DialTcpOptions): Promise<Channel> {
   return new Promise((resolve, reject) => {
-    const socket = createConnection({ host: to.host, port: to.port, autoSelectFamily: true });
+    const socket = createConnection({
+      host: to.host,
+      port: to.port,
+      autoSelectFamily: true,
+      noDelay: true,
+    });
     const settle = () => {
       clearTimeout(timer);
       signal.removeEventListener('abort', aborted);

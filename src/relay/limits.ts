@@ -59,7 +59,7 @@ export const DEFAULT_LIMITS: Limits = {
   loginsPerMinute: 600,
   newKeysPerHour: 200,
   loginsWaiting: 256,
-  loginTurnMs: 2,
+  loginTurnMs: 0.25,
   messagesPerSecond: 1_000,
   messagesBurst: 10_000,
   bytesPerSecond: 16 * 1024 * 1024,

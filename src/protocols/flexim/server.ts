@@ -4,7 +4,7 @@ import type { Identity } from '../../crypto/identity.ts';
 import { hostGroup } from '../../lib/address.ts';
 import { Deadlines } from '../../lib/time.ts';
 import type { Channel } from '../../net/channel.ts';
-import type { ConnectionOptions } from '../../net/connection.ts';
+import { type ConnectionOptions, flushAll } from '../../net/connection.ts';
 import { listenTcp } from '../../net/tcp.ts';
 import type { Relay } from '../../relay/relay.ts';
 import type { ServeOptions, Service } from '../protocol.ts';
@@ -29,6 +29,7 @@ export class Flexim implements House {
     this.relay = relay;
     this.identity = identity;
     const { limits, clock, router } = relay;
+    relay.turns.before = flushAll;
     this.members = { replyBytes: limits.replyBytes, account: router.account };
     this.#hellos = new Deadlines(limits.helloMs, clock, (each) => each.expired('hello'));
     this.#logins = new Deadlines(limits.loginMs, clock, (each) => each.expired('login'));

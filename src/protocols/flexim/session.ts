@@ -118,6 +118,7 @@ export class Session implements ConnectionHandler {
   async login({ identity, host, port, relayKey, pins }: DialOptions): Promise<void> {
     const place = hostAndPort({ host, port });
     const { binding, serverKey } = this.#connection.channel;
+    this.#connection.channel.keep();
     this.#connection.send(Buffer.from(HELLO));
 
     const greeting = await this.#next('User');

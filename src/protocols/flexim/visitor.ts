@@ -21,6 +21,7 @@ import { answerCommand, ownUser, pong } from './commands.ts';
 import { checkResponse, makeChallenge } from './login.ts';
 import { statusFrame } from './status.ts';
 import {
+  type AuthResponse,
   type Command,
   type DatumName,
   datums,
@@ -163,11 +164,7 @@ export class Visitor implements Member, ConnectionHandler {
       challenge: response.challenge.slice(),
       ...(response.nonce ? { nonce: response.nonce.slice() } : {}),
     };
-    this.#inTurn(() => {
-      const nonce = checkResponse(kept, challenge, this.#house.identity.exchange);
-      if (nonce === null) this.#refuseLogin('the response is wrong');
-      else this.#admit(nonce);
-    });
+    this.#inTurn(this.#responseSteps(kept, challenge));
   }
 
   /** A body that is too long for a stranger is answered and not kept, and the connection goes on. */
@@ -203,34 +200,43 @@ export class Visitor implements Member, ConnectionHandler {
       return this.#refuseLogin(`${wait} too many logins from your address`, 'login-busy');
     this.#stage = 'challenged';
     this.#alias = alias || null;
-    this.#inTurn(() => {
-      const { relay, identity } = this.#house;
-      const challenge = makeChallenge({
-        client,
-        relay: identity.exchange.publicKey,
-        binding: this.#connection.channel.binding,
-        date: relay.clock.wall(),
-        lastSeen: relay.directory.lastSeen(key),
-      });
-      if (!challenge) return this.#refuseLogin(WEAK);
-      this.key = key;
-      this.#challenge = challenge.text;
-      this.#reply(encodeFrame('Auth', challenge.auth));
-    });
+    this.#inTurn(this.#challengeSteps(key, client));
   }
 
-  /** Public-key work: reading stops, and the job waits for its turn. */
-  #inTurn(job: () => void): void {
+  *#challengeSteps(key: string, client: Uint8Array): Generator<void, void> {
+    const { relay, identity } = this.#house;
+    const challenge = yield* makeChallenge({
+      client,
+      relay: identity.exchange.publicKey,
+      binding: this.#connection.channel.binding,
+      date: relay.clock.wall(),
+      lastSeen: relay.directory.lastSeen(key),
+    });
+    if (!challenge) return this.#refuseLogin(WEAK);
+    this.key = key;
+    this.#challenge = challenge.text;
+    this.#reply(encodeFrame('Auth', challenge.auth));
+  }
+
+  *#responseSteps(response: AuthResponse, challenge: string): Generator<void, void> {
+    const nonce = yield* checkResponse(response, challenge, this.#house.identity.exchange);
+    if (nonce === null) this.#refuseLogin('the response is wrong');
+    else this.#admit(nonce);
+  }
+
+  /** Public-key work: reading stops, and each step waits for its turn. */
+  #inTurn(steps: Generator<void, void>): void {
     const { relay } = this.#house;
     this.#connection.hold();
     const queued = relay.turns.add(this.group, () => {
+      let isDone: boolean | undefined = true;
       try {
-        if (this.#stage !== 'leaving') job();
+        if (this.#stage !== 'leaving') isDone = steps.next().done;
       } catch (error) {
         this.failed(error as Error); // the store may fail under a job, and only this visitor pays
-      } finally {
-        this.#connection.release();
       }
+      if (isDone) this.#connection.release();
+      return !isDone;
     });
     if (!queued) this.#refuseLogin('1 too many logins from your address wait', 'login-busy');
   }

@@ -66,6 +66,7 @@ export const DATUMS = {
 
 export type Datums = typeof DATUMS;
 export type DatumName = keyof Datums;
+export type AuthResponse = DatumOf<Datums, 'AuthResponse'>;
 export type User = DatumOf<Datums, 'User'>;
 export type Status = DatumOf<Datums, 'Status'>;
 export type Command = DatumOf<Datums, 'Command'>;
@@ -103,12 +104,13 @@ export const strangerDelimiter: Delimiter = (bytes, start, end) => {
     : stop;
 };
 
+// Made once: a stack for each would cost a flooded relay more than reading the hello.
+const NO_CLIENT = new FleximError('protocol-violation', 'this is no Flexim client');
+
 /** The hello, refused at the first byte that differs (§3.1). */
 export const helloDelimiter: Delimiter = (bytes, start, end) => {
   const known = Math.min(end - start, HELLO.length);
-  for (let i = 0; i < known; i++)
-    if (bytes[start + i] !== HELLO[i])
-      throw new FleximError('protocol-violation', 'this is no Flexim client');
+  for (let i = 0; i < known; i++) if (bytes[start + i] !== HELLO[i]) throw NO_CLIENT;
   return known === HELLO.length ? start + known : NEED_MORE;
 };
 
