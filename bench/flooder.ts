@@ -26,7 +26,7 @@ export interface Done {
   readonly cpuSeconds: number;
 }
 
-const ADDRESSES = 250;
+const ADDRESSES = 251;
 const KEYS = 500;
 const TICK_MS = 2;
 const MOST_OPEN = 15_000;
@@ -97,4 +97,5 @@ process.on('message', (message: Order | null) => {
   process.send?.({ opened, answered, seconds, cpuSeconds: (user + system) / 1e6 } satisfies Done);
 });
 process.on('disconnect', () => process.exit());
+if (process.env.RT) (await import('node:child_process')).execFileSync('chrt', ['-o', '-a', '-p', '0', `${process.pid}`]);
 setPriority(19); // real floods come from other machines: this one takes what the relay leaves

@@ -214,7 +214,7 @@ function misuse(what: string, wanted: string): TypeError {
 const USED = [
   'crypto_aead_xchacha20poly1305_ietf_decrypt',
   'crypto_aead_xchacha20poly1305_ietf_encrypt',
-  'crypto_box_seal',
+  'crypto_box_easy',
   'crypto_box_seal_open',
   'crypto_generichash',
   'crypto_kem_xwing_dec',

@@ -10,6 +10,8 @@ export interface Rate {
   readonly burst: number;
 }
 
+const NOTHING = 1e-9; // what rounding leaves
+
 export class Bucket {
   #spent = 0; // what it lacks to be full, at #at; more than the burst is a debt
   #at = 0;
@@ -19,7 +21,7 @@ export class Bucket {
     if (perSecond === Infinity) return 0;
     const spent = this.#spentAt(now, perSecond);
     const over = spent + Math.min(n, burst) - burst;
-    if (over > 0) return (over / perSecond) * 1_000;
+    if (over > NOTHING) return (over / perSecond) * 1_000;
     this.#spent = spent + n;
     this.#at = now;
     return 0;
@@ -30,11 +32,12 @@ export class Bucket {
     if (perSecond === Infinity) return 0;
     this.#spent = this.#spentAt(now, perSecond) + n;
     this.#at = now;
-    return this.#spent > burst ? ((this.#spent - burst) / perSecond) * 1_000 : 0;
+    const debt = this.#spent - burst;
+    return debt > NOTHING ? (debt / perSecond) * 1_000 : 0;
   }
 
   isFull(now: number, { perSecond }: Rate): boolean {
-    return perSecond === Infinity || this.#spentAt(now, perSecond) === 0;
+    return perSecond === Infinity || this.#spentAt(now, perSecond) < NOTHING;
   }
 
   #spentAt(now: number, perSecond: number): number {
