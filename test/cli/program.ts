@@ -30,6 +30,8 @@ export interface RunOptions {
   readonly node?: readonly string[];
   /** Another checkout, or a copy of this one. */
   readonly root?: string;
+  /** How many files it may have open. */
+  readonly files?: number;
 }
 
 export const program = (name: string, root = ROOT) => join(root, 'bin', name);
@@ -60,8 +62,12 @@ export class Home {
   }
 
   start(name: string, args: readonly string[], options: RunOptions = {}): ChildProcess {
-    const { env = {}, cwd = this.path, node = [], secret, root } = options;
-    const child = spawn(process.execPath, [...node, program(name, root), ...args], {
+    const { env = {}, cwd = this.path, node = [], secret, files, root } = options;
+    const command = [process.execPath, ...node, program(name, root), ...args];
+    // A shell sets the limit, and is replaced by the program.
+    const limited = ['/bin/sh', '-c', `ulimit -n ${files} && exec "$@"`, 'sh', ...command];
+    const [file = '', ...rest] = files === undefined ? command : limited;
+    const child = spawn(file, rest, {
       cwd,
       env: { ...this.env, ...env },
       // In a session of its own: there is no terminal to ask for a passphrase.
