@@ -28,10 +28,10 @@ export interface RunOptions {
   readonly secret?: string;
   readonly cwd?: string;
   readonly node?: readonly string[];
-  /** Another checkout, or a copy of this one. */
-  readonly root?: string;
   /** How many files it may have open. */
   readonly files?: number;
+  /** Another checkout, or a copy of this one. */
+  readonly root?: string;
 }
 
 export const program = (name: string, root = ROOT) => join(root, 'bin', name);

@@ -445,9 +445,9 @@ export class Visitor implements Member, Sender, ConnectionHandler {
       return this.#cut('connection-error');
     }
     relay.drops.count('store-full');
-    const why = REFUSED['store-full'];
-    if (this.#stage === 'member') this.#reply(statusFrame('refused', `store-full ${why}`));
-    else this.#leave(statusFrame('loginFailed', `store-full ${why}`));
+    const words = `store-full ${REFUSED['store-full']}`;
+    if (this.#stage === 'member') this.#reply(statusFrame('refused', words));
+    else this.#leave(statusFrame('loginFailed', words));
   }
 
   #unpack<N extends DatumName>(name: N, bytes: Buffer, start: number, end: number) {
