@@ -53,6 +53,8 @@ export const LIMITS = {
   bytesBurst: size('bytes-burst', 'of those, how many at once'),
   commandsPerSecond: count('commands-per-second', 'commands of one user a second'),
   commandsBurst: count('commands-burst', 'of those, how many at once'),
+  fetchesPerHour: count('fetches-per-hour', 'prekeys of others that one user may fetch an hour'),
+  fetchesOfOnePerHour: count('fetches-of-one-per-hour', 'of those, how many of one other user'),
   waitingBytes: size('waiting-bytes', 'bytes that may wait for one user'),
   replyBytes: {
     ...size('reply-bytes', 'unread answers beyond which a user is not read from'),

@@ -8,6 +8,7 @@ export const DROP_REASONS = [
   'command-fast', // a command over the rate of its key
   'connection-error', // the network cut a connection
   'connections-full', // too many connections in all
+  'fetch-fast', // prekeys over the rate of a key; it was answered with the seconds to wait
   'hello-timeout', // no complete hello in time
   'expired', // queued for longer than the relay keeps
   'live-away', // a /live Message to somebody who is not there, or is being served from his queue

@@ -35,6 +35,9 @@ export interface Limits {
   /** Commands of one key. */
   readonly commandsPerSecond: number;
   readonly commandsBurst: number;
+  /** Bundles with a one-time prekey that one key may fetch, and of them those of one other key. */
+  readonly fetchesPerHour: number;
+  readonly fetchesOfOnePerHour: number;
   /** Bytes that may wait in one connection; what comes then goes to the queue. */
   readonly waitingBytes: number;
   /** Bytes of its own answers that a client may leave unread before it is not read from. */
@@ -79,6 +82,8 @@ export const DEFAULT_LIMITS: Limits = {
   bytesBurst: 64 * 1024 * 1024,
   commandsPerSecond: 50,
   commandsBurst: 500,
+  fetchesPerHour: 300,
+  fetchesOfOnePerHour: 10,
   waitingBytes: 1024 * 1024,
   replyBytes: 256 * 1024,
   memoryBytes: 256 * 1024 * 1024,
