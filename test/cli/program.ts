@@ -28,9 +28,11 @@ export interface RunOptions {
   readonly secret?: string;
   readonly cwd?: string;
   readonly node?: readonly string[];
+  /** Another copy of the programs: bin/ with the dist/ beside it. */
+  readonly root?: string;
 }
 
-export const program = (name: string) => join(ROOT, 'bin', name);
+export const program = (name: string, root = ROOT) => join(root, 'bin', name);
 
 export class Home {
   readonly path = realpathSync(mkdtempSync(join(tmpdir(), 'flexim-cli-')));
@@ -58,8 +60,8 @@ export class Home {
   }
 
   start(name: string, args: readonly string[], options: RunOptions = {}): ChildProcess {
-    const { env = {}, cwd = this.path, node = [], secret } = options;
-    const child = spawn(process.execPath, [...node, program(name), ...args], {
+    const { env = {}, cwd = this.path, node = [], secret, root } = options;
+    const child = spawn(process.execPath, [...node, program(name, root), ...args], {
       cwd,
       env: { ...this.env, ...env },
       // In a session of its own: there is no terminal to ask for a passphrase.
