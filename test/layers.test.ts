@@ -52,6 +52,10 @@ const PACKAGES: Readonly<Record<string, { readonly in: string; readonly why: str
     why: 'it takes strings for keys; one door checks',
   },
   lmdb: { in: 'store/', why: 'the store can be exchanged only if nobody else knows it' },
+  'node:zlib': {
+    in: 'store/',
+    why: 'for its checksum; what is compressed tells its content by its size',
+  },
   '@msgpack/msgpack': { in: 'wire/msgpack.ts', why: 'its limits are not ours; one door checks' },
   pino: { in: 'cli/', why: 'a library must not decide how its user logs' },
   yargs: { in: 'cli/', why: 'options are for programs' },

@@ -3,6 +3,7 @@
 import { hostname, networkInterfaces } from 'node:os';
 import { join } from 'node:path';
 import { identityFromSeed } from '../crypto/identity.ts';
+import { senderTags } from '../crypto/tags.ts';
 import { findKeysDirectory, privateDirectory } from '../keystore/directory.ts';
 import { Keys } from '../keystore/keys.ts';
 import { formatAddress, isLoopback } from '../lib/address.ts';
@@ -47,6 +48,11 @@ const OPTIONS = {
     choices: ['listed', 'none'],
     default: 'listed',
   },
+  durable: {
+    type: 'boolean',
+    about: 'put every message on the disk before it is delivered',
+    default: false,
+  },
   'log-level': {
     type: 'string',
     about: 'least urgent log lines to write to stderr',
@@ -83,6 +89,7 @@ async function start(read: () => RelaySettings): Promise<void> {
   const key = await new Keys(keysPlace.path).relayKey();
   const store = openStore(settings.data, home);
   const clock: Clock = systemClock;
+  const identity = identityFromSeed(key.content.seed);
   const relay = createRelay({
     name: settings.name,
     roster: settings.roster as RosterPolicy,
@@ -90,8 +97,15 @@ async function start(read: () => RelaySettings): Promise<void> {
     limits: DEFAULT_LIMITS,
     clock,
     log,
+    durable: settings.durable,
+    tagOf: senderTags(identity),
+    broken: (error) => {
+      // After a failed write nobody knows what is on the disk: the next start looks.
+      log.error({ err: error }, 'the store failed; the relay ends');
+      process.exitCode = report(NAME, error);
+      process.kill(process.pid, 'SIGKILL');
+    },
   });
-  const identity = identityFromSeed(key.content.seed);
   try {
     const { host, port } = settings;
     const service = await protocols.flexim.serve({ host, port, relay, identity });

@@ -5,17 +5,20 @@ export const DROP_REASONS = [
   'before-login', // a frame that needs a login
   'connection-error', // the network cut a connection
   'hello-timeout', // no complete hello in time
-  'live-away', // a /live Message to somebody who is not there
+  'expired', // queued for longer than the relay keeps
+  'live-away', // a /live Message to somebody who is not there, or is being served from his queue
+  'live-slow', // a /live Message to somebody for whom too much waits
   'login-busy', // too many logins waiting from one address
   'login-failed', // wrong response, weak key, second AUTH
   'login-timeout', // no login in time
   'malformed', // a frame that is not what its type says
-  'memory-full', // the relay's memory for waiting bytes is used up
+  'mailbox-full', // as much is queued for the recipient as may be
   'no-hello', // something else than a Flexim client
-  'recipient-away', // not connected, and there is no queue yet
-  'recipient-slow', // too much waits for it already
   'recipient-unknown', // never logged in here, or no such alias
   'replaced', // an older connection, by a newer login of the same key
+  'share-full', // as much of one sender is queued for the recipient as may be
+  'stalled', // took nothing while the relay's memory was short
+  'store-full', // the relay's disk is full
   'unknown-command',
   'unknown-type',
 ] as const;
@@ -25,8 +28,8 @@ export type DropReason = (typeof DROP_REASONS)[number];
 export class Drops {
   readonly #counts = new Map<DropReason, number>();
 
-  count(reason: DropReason): void {
-    this.#counts.set(reason, (this.#counts.get(reason) ?? 0) + 1);
+  count(reason: DropReason, times = 1): void {
+    if (times > 0) this.#counts.set(reason, (this.#counts.get(reason) ?? 0) + times);
   }
 
   of(reason: DropReason): number {

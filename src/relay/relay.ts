@@ -4,7 +4,9 @@ import type { Log } from '../lib/log.ts';
 import type { Clock } from '../lib/time.ts';
 import { Directory, type DirectoryStore } from './directory.ts';
 import { Drops } from './drops.ts';
+import { Expiry } from './expiry.ts';
 import type { Limits } from './limits.ts';
+import { Queue, type QueueStore } from './queue.ts';
 import { Router } from './router.ts';
 import { Turns } from './turns.ts';
 
@@ -13,10 +15,16 @@ export type RosterPolicy = 'listed' | 'none';
 export interface RelayOptions {
   readonly name: string;
   readonly roster: RosterPolicy;
-  readonly store: DirectoryStore;
+  readonly store: DirectoryStore & QueueStore;
   readonly limits: Limits;
   readonly clock: Clock;
   readonly log: Log;
+  /** Every Message is on the disk before it is delivered. */
+  readonly durable: boolean;
+  /** Names a sender to a recipient's mailbox, so that nobody without the relay's key can tell who. */
+  readonly tagOf: (recipient: string, sender: string) => Buffer;
+  /** The store cannot be trusted any more: the relay has to end. */
+  readonly broken: (error: Error) => void;
 }
 
 export interface Relay {
@@ -26,15 +34,29 @@ export interface Relay {
   readonly clock: Clock;
   readonly log: Log;
   readonly directory: Directory;
+  readonly queue: Queue;
   readonly router: Router;
+  readonly expiry: Expiry;
   readonly drops: Drops;
   readonly turns: Turns;
 }
 
-export function createRelay({ name, roster, store, limits, clock, log }: RelayOptions): Relay {
+export function createRelay(options: RelayOptions): Relay {
+  const { name, roster, store, limits, clock, log, durable, tagOf, broken } = options;
   const drops = new Drops();
   const directory = new Directory(store, clock);
-  const router = new Router({ names: directory, limits, drops });
+  const queue = new Queue({ store, limits, clock, log, tagOf, broken });
+  const router = new Router({ names: directory, queue, limits, drops, clock, durable });
+  const expiry = new Expiry({ queue, store, days: limits.queueDays, clock, drops, log });
   const turns = new Turns({ turnMs: limits.loginTurnMs, waiting: limits.loginsWaiting, clock });
-  return { name, roster, limits, clock, log, directory, router, drops, turns };
+  return { name, roster, limits, clock, log, directory, queue, router, expiry, drops, turns };
+}
+
+/** Waits until everything that was accepted is on the disk; nobody may be connected any more. */
+export async function settleRelay({ queue, expiry, log }: Relay): Promise<void> {
+  expiry.stop();
+  for (let left = queue.settled(); left && !queue.isFull; left = queue.settled()) await left;
+  queue.stop();
+  if (queue.uncommitted > 0)
+    log.error({ bytes: queue.uncommitted }, 'the disk is full: Messages in memory are lost');
 }

@@ -1,11 +1,13 @@
-// The embedded store: tables of values under text keys, changed in durable transactions. LMDB lies
-// behind it and nobody else knows. A transaction is on the disk when its promise is kept.
+// The embedded store: tables of values under text keys, and of bytes under bytes, changed in durable
+// transactions. LMDB lies behind it and nobody else knows. A change is on the disk when its promise is
+// kept. Every value carries a checksum over itself and its key.
 
 import { chmodSync, existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Database, open, type RootDatabase } from 'lmdb';
 import { FleximError, systemCode } from '../lib/errors.ts';
 import { makeDirectory } from '../lib/files.ts';
+import { openValue, sealValue } from './checksum.ts';
 
 export interface Range {
   /** Only keys that begin with this. */
@@ -24,6 +26,26 @@ export interface Table<V> {
   remove(key: string): void;
 }
 
+export interface ByteRange {
+  /** The first key that counts. */
+  readonly from: Uint8Array;
+  /** The first key behind the range. */
+  readonly to: Uint8Array;
+  /** From the last key to the first. */
+  readonly backwards?: boolean;
+}
+
+/** Keys and values are bytes. What is written in a batch can be read once the batch is kept. */
+export interface ByteTable {
+  get(key: Uint8Array): Buffer | undefined;
+  /** In key order; what changes while it is read is not seen. */
+  entries(range?: ByteRange): Iterable<readonly [Buffer, Buffer]>;
+  /** Inside a batch only. */
+  put(key: Uint8Array, value: Uint8Array): void;
+  /** Inside a batch only. */
+  remove(key: Uint8Array): void;
+}
+
 export interface Owner {
   readonly pid: number;
   /** Tells two processes with one pid apart; '' where the system does not say. */
@@ -39,6 +61,7 @@ export class Store {
   readonly path: string;
   readonly #db: RootDatabase;
   #inTransaction = false;
+  #inBatch = false;
   #underWay = 0; // transactions that are not on the disk yet
   #owner: Owner | null = null;
 
@@ -63,16 +86,47 @@ export class Store {
   }
 
   table<V>(name: string): Table<V> {
-    const db: Database<V, string> = this.#db.openDB<V, string>({ name, encoding: 'msgpack' });
+    const db = this.#db.openDB<Buffer, string>({ name, encoding: 'binary' });
     const check = () => {
       if (!this.#inTransaction) throw new Error('a table changes in a transaction only');
     };
+    const read = (key: string, value: Buffer): V =>
+      JSON.parse(openValue(key, value, this.path).toString());
     return {
-      get: (key) => db.get(key),
-      entries: ({ prefix = '', after } = {}) => entries(db, prefix, after),
+      get: (key) => {
+        const value = db.get(key);
+        return value && read(key, value);
+      },
+      entries: ({ prefix = '', after } = {}) => entries(db, prefix, after, read),
       put: (key, value) => {
         check();
-        db.put(key, value);
+        db.put(key, sealValue(key, Buffer.from(JSON.stringify(value))));
+      },
+      remove: (key) => {
+        check();
+        db.remove(key);
+      },
+    };
+  }
+
+  bytes(name: string): ByteTable {
+    const db = this.#db.openDB<Buffer, Uint8Array>({
+      name,
+      encoding: 'binary',
+      keyEncoding: 'binary',
+    });
+    const check = () => {
+      if (!this.#inBatch) throw new Error('a table of bytes changes in a batch only');
+    };
+    return {
+      get: (key) => {
+        const value = db.get(key);
+        return value && openValue(key, value, this.path);
+      },
+      entries: (range) => byteEntries(db, range, this.path),
+      put: (key, value) => {
+        check();
+        db.put(key, sealValue(key, value));
       },
       remove: (key) => {
         check();
@@ -82,15 +136,37 @@ export class Store {
   }
 
   /**
+   * Makes the changes that `work` asks for in tables of bytes durable, all or none. It does not wait
+   * for the disk, and many batches share one write: for what is done thousands of times a second.
+   */
+  batch(work: () => void): Promise<void> {
+    this.#underWay++;
+    this.#inBatch = true;
+    try {
+      const done = this.#db.batch(work) as unknown as Promise<boolean>;
+      return done.then(
+        () => this.#ended(),
+        (error) => {
+          this.#ended();
+          throw writeFailure(this.path, error);
+        },
+      );
+    } catch (error) {
+      this.#ended();
+      throw error;
+    } finally {
+      this.#inBatch = false;
+    }
+  }
+
+  /**
    * Runs `work` alone, then makes what it changed durable, together with whatever else arrives in
    * the same turn. What it wrote before a throw stays written: check first, then write.
    */
   transaction<T>(work: () => T): Promise<T> {
     this.#underWay++;
     const done = this.#db.transaction(() => this.#inside(work)) as Promise<T>;
-    return done.finally(() => {
-      this.#underWay--;
-    });
+    return done.finally(() => this.#ended());
   }
 
   /** A transaction is being written: a process that exits now would wait for it for ever. */
@@ -122,6 +198,10 @@ export class Store {
     await this.#db.close();
   }
 
+  #ended(): void {
+    this.#underWay--;
+  }
+
   #inside<T>(work: () => T): T {
     this.#inTransaction = true;
     try {
@@ -132,12 +212,40 @@ export class Store {
   }
 }
 
-function* entries<V>(db: Database<V, string>, prefix: string, after: string | undefined) {
+function* entries<V>(
+  db: Database<Buffer, string>,
+  prefix: string,
+  after: string | undefined,
+  read: (key: string, value: Buffer) => V,
+) {
   const start = after !== undefined && after > prefix ? after : prefix;
   for (const { key, value } of db.getRange({ start })) {
     if (!key.startsWith(prefix)) return;
-    if (key !== after) yield [key, value] as const;
+    if (key !== after) yield [key, read(key, value)] as const;
   }
+}
+
+function* byteEntries(
+  db: Database<Buffer, Uint8Array>,
+  range: ByteRange | undefined,
+  path: string,
+) {
+  const { from, to, backwards = false } = range ?? {};
+  const options = backwards
+    ? {
+        reverse: true,
+        ...(to ? { start: to, exclusiveStart: true } : {}),
+        ...(from ? { end: from, inclusiveEnd: true } : {}),
+      }
+    : { ...(from ? { start: from } : {}), ...(to ? { end: to } : {}) };
+  for (const { key, value } of db.getRange(options))
+    yield [key as Buffer, openValue(key, value, path)] as const;
+}
+
+function writeFailure(path: string, error: unknown): FleximError {
+  const isFull = systemCode(error) === 'ENOSPC' || /No space left/.test(String(error));
+  if (isFull) return new FleximError('store-full', `the disk of the store ${path} is full`, error);
+  return new FleximError('store-failed', `writing the store ${path} failed: ${error}`, error);
 }
 
 function unusable(path: string, error: unknown): FleximError {

@@ -1,12 +1,40 @@
 // What a relay needs of a store, over Maps.
 
 import type { DirectoryStore } from '../../src/relay/directory.ts';
+import type { ByteRows } from '../../src/relay/mailbox.ts';
+import type { QueueStore } from '../../src/relay/queue.ts';
+
+export type MapStore = DirectoryStore &
+  QueueStore & {
+    /** What transactions and batches fail with. */
+    fail: Error | null;
+    /** When set, a batch is kept once it is resolved. */
+    gate: Promise<void> | null;
+    batches: number;
+  };
 
 /** Keys in order of bytes, one transaction behind the other, as the real one. */
-export function mapStore(): DirectoryStore & { fail: Error | null } {
+export function mapStore(): MapStore {
+  const bytes = new Map<string, ReturnType<typeof byteRows>>();
   const tables = new Map<string, Map<string, unknown>>();
   const store = {
     fail: null as Error | null,
+    gate: null as Promise<void> | null,
+    batches: 0,
+    bytes: (name: string): ByteRows => {
+      const rows = bytes.get(name) ?? byteRows();
+      bytes.set(name, rows);
+      return rows;
+    },
+    batch: async (work: () => void): Promise<void> => {
+      store.batches++;
+      work();
+      const written = [...bytes.values()].map((rows) => rows.take());
+      await store.gate;
+      await new Promise(setImmediate);
+      if (store.fail) throw store.fail;
+      for (const apply of written) apply();
+    },
     table: <V>(name: string) => {
       const rows = (tables.get(name) ?? new Map()) as Map<string, V>;
       tables.set(name, rows as Map<string, unknown>);
@@ -30,4 +58,41 @@ export function mapStore(): DirectoryStore & { fail: Error | null } {
     },
   };
   return store;
+}
+
+/** What is put in a batch is seen once the batch is kept. */
+function byteRows() {
+  const rows = new Map<string, Buffer>();
+  let changes: (() => void)[] = [];
+  return {
+    get: (key: Uint8Array) => rows.get(nameOf(key)),
+    put: (key: Uint8Array, value: Uint8Array) => {
+      const copy = Buffer.from(value);
+      const name = nameOf(key);
+      changes.push(() => rows.set(name, copy));
+    },
+    remove: (key: Uint8Array) => {
+      const name = nameOf(key);
+      changes.push(() => rows.delete(name));
+    },
+    entries: (range?: { from: Uint8Array; to: Uint8Array; backwards?: boolean }) => {
+      const all = [...rows].sort(([a], [b]) => (a < b ? -1 : 1));
+      const within = all.filter(
+        ([name]) => !range || (name >= nameOf(range.from) && name < nameOf(range.to)),
+      );
+      if (range?.backwards) within.reverse();
+      return within.map(([name, value]) => [Buffer.from(name, 'hex'), value] as const);
+    },
+    take: () => {
+      const taken = changes;
+      changes = [];
+      return () => {
+        for (const change of taken) change();
+      };
+    },
+  };
+}
+
+function nameOf(key: Uint8Array): string {
+  return Buffer.from(key).toString('hex');
 }

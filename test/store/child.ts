@@ -13,6 +13,12 @@ function wait(): void {
   while (readSync(0, byte) === 1 && byte[0] !== 0x0a);
 }
 
+function keyOf(n: number): Buffer {
+  const key = Buffer.alloc(8);
+  key.writeUIntBE(n, 2, 6);
+  return key;
+}
+
 const tasks: Record<string, (directory: string) => unknown> = {
   /** Writes numbers for ever, and says each one once its transaction is done. */
   write: async (directory) => {
@@ -23,6 +29,24 @@ const tasks: Record<string, (directory: string) => unknown> = {
         numbers.put(`n${n}`, n);
         numbers.put('last', n);
       });
+      say(String(n));
+    }
+  },
+  /** Writes batches over two tables for ever, several at a time; `count` says how many rows there are. */
+  batch: async (directory) => {
+    const store = new Store(directory, 'relay');
+    const rows = store.bytes('rows');
+    const count = store.bytes('count');
+    let n = [...rows.entries()].length;
+    say(String(n));
+    for (;;) {
+      const kept = Array.from({ length: 8 }, (_, nth) =>
+        store.batch(() => {
+          for (let i = 0; i < 50 * nth + 1; i++) rows.put(keyOf(n++), Buffer.alloc(200, nth));
+          count.put(keyOf(0), keyOf(n));
+        }),
+      );
+      await Promise.all(kept);
       say(String(n));
     }
   },

@@ -12,6 +12,7 @@ import { Connection, type ConnectionHandler } from '../../net/connection.ts';
 import type { DatumOf, Handlers } from '../../wire/datum.ts';
 import type { Delimiter } from '../../wire/frames.ts';
 import type { DialOptions, Person, RelayInfo } from '../protocol.ts';
+import { Acks } from './acks.ts';
 import { answerChallenge, checkProof, mismatch } from './login.ts';
 import { answersCommand, STATUS } from './status.ts';
 import {
@@ -45,8 +46,8 @@ interface NamedDatum<N extends DatumName> {
 }
 
 export interface SessionHandler {
-  /** `msg` of a Message; a copy. */
-  delivered(envelope: Uint8Array): void;
+  /** `msg` of a Message, a copy, and its number on this connection. */
+  delivered(envelope: Uint8Array, n: number): void;
   /** A Status that answers no command. */
   noticed(status: Status): void;
   /** Once, after a login that went well. */
@@ -99,6 +100,9 @@ export class Session implements ConnectionHandler {
   #loggedIn = false;
   #isHeld = false;
   #failure: FleximError | null = null;
+  #acks: Acks | null = new Acks(); // null when the relay does not know them
+  #ackScheduled = false;
+  #acknowledged = 0;
   #sent = 0;
   #heartbeat: NodeJS.Timeout | null = null;
 
@@ -125,10 +129,10 @@ export class Session implements ConnectionHandler {
     checkKey(hex, place, pinned, relayKey ?? null);
     if (serverKey && !sameBytes(serverKey, greeting.key)) throw mismatch();
 
-    this.#frame('Command', {
-      cmd: 'AUTH',
-      payload: [identity.hex],
-    });
+    this.#frame('Command', { cmd: 'ACKS', payload: ['on'] });
+    this.#frame('Command', { cmd: 'AUTH', payload: [identity.hex] });
+    const { status } = await this.#next('Status');
+    if (status !== STATUS.fine) this.#acks = null;
     const auth = await this.#next('Auth');
     const answer = answerChallenge(auth, { identity, relay: greeting.key, binding });
     this.#frame('AuthResponse', answer.response);
@@ -170,6 +174,8 @@ export class Session implements ConnectionHandler {
     if (name === 'Status') {
       const { status, payload } = datums.unpack('Status', bytes);
       if (status >= 10 || status <= -10) return;
+      if (this.#expected?.name === 'Status' && answersCommand(status))
+        return this.#arrived({ status, payload });
       if (status === STATUS.stopping) throw stopping(payload);
       throw new FleximError(
         'login-refused',
@@ -179,9 +185,12 @@ export class Session implements ConnectionHandler {
     const expected = this.#expected;
     if (!expected || name !== expected.name)
       throw new FleximError('protocol-violation', `the relay sent a ${name} during the login`);
-    const datum = copied(datums.unpack(name, bytes));
+    this.#arrived(copied(datums.unpack(name, bytes)));
+  }
+
+  #arrived(datum: object): void {
     this.#connection.hold();
-    expected.resolve(datum as never);
+    this.#expected?.resolve(datum as never);
   }
 
   // ---- after login ----
@@ -204,6 +213,22 @@ export class Session implements ConnectionHandler {
     return ++this.#sent;
   }
 
+  /** Message n is safe: the relay may forget it. */
+  done(n: number): void {
+    if (this.#failure || !this.#acks?.done(n) || this.#ackScheduled) return;
+    this.#ackScheduled = true;
+    setImmediate(() => {
+      this.#ackScheduled = false;
+      this.#acknowledge();
+    });
+  }
+
+  #acknowledge(): void {
+    if (this.#failure || !this.#acks || this.#acks.safe === this.#acknowledged) return;
+    this.#acknowledged = this.#acks.safe;
+    this.#frame('Command', { cmd: 'ACK', payload: [String(this.#acknowledged)] });
+  }
+
   /** Stops reading, for a consumer that does not keep up: until `release` no answer can be late. */
   hold(): void {
     this.#isHeld = true;
@@ -220,6 +245,7 @@ export class Session implements ConnectionHandler {
   /** Says BYE and waits until what was sent is written and the relay has closed. */
   async close(): Promise<void> {
     if (this.#failure) return;
+    this.#acknowledge();
     await this.command('BYE').catch(() => {});
     this.fail(new FleximError('closed', 'this connection was closed'));
   }
@@ -227,8 +253,7 @@ export class Session implements ConnectionHandler {
   readonly #steady: Handlers<Datums, Session> = {
     Auth: () => {},
     AuthResponse: () => {},
-    Message: (_, { msg }: Message) =>
-      this.#handler.delivered(typeof msg === 'string' ? utf8(msg) : msg.slice()),
+    Message: () => {}, // counted and handed on by #messageFrame
     User: (_, datum) => this.#answer({ name: 'User', datum: copied(datum) }),
     Roster: (_, datum) =>
       this.#answer({ name: 'Roster', datum: { users: datum.users.map(copied) } }),
@@ -273,14 +298,16 @@ export class Session implements ConnectionHandler {
 
   /** Anybody may send us a Message with a nonsensical body: it is passed over. */
   #messageFrame(body: Buffer): void {
+    const n = this.#acks?.next() ?? 0;
     let message: Message;
     try {
       message = datums.unpack('Message', body);
     } catch (error) {
-      if (isFleximError(error, 'malformed')) return;
+      if (isFleximError(error, 'malformed')) return this.done(n);
       throw error;
     }
-    this.#steady.Message(this, message);
+    const { msg } = message;
+    this.#handler.delivered(typeof msg === 'string' ? utf8(msg) : msg.slice(), n);
   }
 
   failed(error: Error): void {
@@ -298,9 +325,10 @@ export class Session implements ConnectionHandler {
     const error = isFleximError(reason)
       ? reason
       : new FleximError('protocol-violation', 'this connection failed', reason);
+    if (error.code === 'relay-stopping') this.#acknowledge(); // else all of that would come again
     this.#failure = error;
     if (this.#heartbeat) clearInterval(this.#heartbeat);
-    if (error.code === 'closed') this.#connection.end();
+    if (error.code === 'closed' || error.code === 'relay-stopping') this.#connection.end();
     else this.#connection.reset();
     this.#expected?.reject(error);
     for (const pending of this.#pending.splice(0)) {
