@@ -19,6 +19,8 @@ export interface Habits {
   readonly leaveOneIn: number;
   /** It stops reading for a while, once in so many bursts; 0: never. */
   readonly drowseOneIn: number;
+  /** It crashes, with Messages in the system's buffers that it never reads, once in so many logins. */
+  readonly crashOneIn: number;
   /** A Message of up to 60 KB, once in so many; 0: never. */
   readonly bigOneIn: number;
 }
@@ -27,6 +29,8 @@ export interface Habits {
 export interface Visit {
   readonly generation: number;
   readonly dial: () => Promise<Peer>;
+  /** Somebody is logged in. */
+  readonly arrived?: () => void;
   /** Given when it is time to go: 'calm', or 'dead' when the relay is. */
   readonly over: AbortSignal;
 }
@@ -93,6 +97,7 @@ export class Client {
         ledger: this.#ledger,
         generation,
       });
+      visit.arrived?.();
       this.#open.add(session);
       session.closed.finally(() => this.#open.delete(session));
       return session;
@@ -105,7 +110,10 @@ export class Client {
     const chance = this.#chance;
     const { pauseMs, leaveOneIn, drowseOneIn } = this.#habits;
     const ackOneIn = chance.pick([1, 1, 2, 4, 1_000]) as number;
+    if (chance.oneIn(this.#habits.crashOneIn)) this.#crash(session, over);
+    const obeys = !chance.oneIn(6); // else it goes on sending to a relay that stops
     while (session.isOpen && !over.aborted) {
+      if (session.isStopping && obeys) return this.#obey(session);
       session.send(this.#burst());
       if (chance.oneIn(ackOneIn))
         session.acknowledge(chance.oneIn(3) ? chance.below(session.unacknowledged + 1) : 0);
@@ -115,6 +123,14 @@ export class Client {
       await nap(chance.below(pauseMs + 1), over);
       if (leaveOneIn > 0 && chance.oneIn(leaveOneIn)) return this.#leave(session);
     }
+  }
+
+  /** The relay stops: nothing new, what came is acknowledged, and the relay ends the connection. */
+  async #obey(session: Session): Promise<void> {
+    await session.barrier();
+    session.acknowledge();
+    await session.barrier();
+    await session.closed;
   }
 
   #burst() {
@@ -127,6 +143,13 @@ export class Client {
       const padding = chance.below(big ? 60_000 : chance.oneIn(10) ? 4_000 : 200);
       return { to: one ?? (chance.pick(this.#people) as Person), padding };
     });
+  }
+
+  async #crash(session: Session, over: AbortSignal): Promise<void> {
+    await nap(this.#chance.below(60), over);
+    session.pause(false);
+    await nap(5 + this.#chance.below(60), over);
+    session.leave('reset');
   }
 
   async #drowse(session: Session, over: AbortSignal): Promise<void> {

@@ -20,14 +20,70 @@ export interface Fault {
 
 export const FAULTS: readonly Fault[] = [
   {
-    name: 'deliver-twice',
-    about: 'a Message is written twice into a live connection, now and then',
+    name: 'forgotten-write',
+    about: 'event 20 for Messages that were not written, now and then',
+    scenario: 'kill',
+    file: 'relay/mailbox.js',
+    find: 'this.#tables.rows.put(',
+    replace: 'if (Math.random() > 0.1) this.#tables.rows.put(',
+    expects: ['lost'],
+  },
+  {
+    name: 'hasty-event',
+    about: 'event 20 before the commit is on the disk',
+    scenario: 'kill',
+    file: 'relay/mailbox.js',
+    find: 'this.#drafts.push({ number, tag, ...place, poster, to, n, told });',
+    replace: `this.#drafts.push({ number, tag, ...place, poster: null, to, n, told });
+        queueMicrotask(() => poster?.settled({ number, tag, ...place, to, n, told }, null));`,
+    expects: ['lost'],
+  },
+  {
+    name: 'removed-when-sent',
+    about: 'a queued Message leaves the disk when it was sent, not when it was acknowledged',
+    scenario: 'kill',
+    file: 'relay/outlet.js',
+    find: 'member.deliver(segment.frames, start, end);',
+    replace: `member.deliver(segment.frames, start, end);
+        this.#options.queue.removeTo(mailbox, this.#sentTo);`,
+    expects: ['lost'],
+  },
+  {
+    name: 'kept-when-acknowledged',
+    about: 'an acknowledgement does not reach the disk, now and then',
+    scenario: 'kill',
+    file: 'relay/outlet.js',
+    find: 'if (last > 0)',
+    replace: 'if (last > 0 && Math.random() > 0.2)',
+    expects: ['repeat-acknowledged'],
+  },
+  {
+    name: 'delivered-twice',
+    about: 'a Message is written twice into a connection, now and then',
     scenario: 'kill',
     file: 'protocols/flexim/visitor.js',
     find: 'this.#connection.send(bytes, start, end);',
     replace: `this.#connection.send(bytes, start, end);
         if (Math.random() < 0.01) this.#connection.send(bytes, start, end);`,
     expects: ['repeat-in-session'],
+  },
+  {
+    name: 'forgotten-at-the-end',
+    about: 'what was sent and not acknowledged is not queued when its connection ends',
+    scenario: 'stop',
+    file: 'relay/outlet.js',
+    find: 'this.spill();',
+    replace: '',
+    expects: ['lost'],
+  },
+  {
+    name: 'not-durable',
+    about: '--durable without effect on what goes to live connections',
+    scenario: 'durable',
+    file: 'relay/outlet.js',
+    find: 'if (!goesOn || durable)',
+    replace: 'if (!goesOn)',
+    expects: ['lost'],
   },
 ];
 

@@ -35,21 +35,19 @@ export function titleOf({ scenario, planted }: Task): string {
 }
 
 export function line({ task, passed, seconds, counts, times, violations }: Result): string {
-  const { startMs, cycleMs } = times;
   const numbers = Object.entries(counts)
     .filter(([, count]) => count > 0)
     .map(([name, count]) => `${name} ${count}`)
     .join(', ');
-  const spreads = [
-    startMs && `start ${shown(startMs)} ms`,
-    cycleMs && cycleMs.count > 0 && `cycle ${shown(cycleMs)} ms`,
-  ];
+  const spreads = Object.entries(times)
+    .filter(([, { count }]) => count > 0)
+    .map(([name, spread]) => `${name} ${shown(spread)}`);
   const head = `${passed ? 'ok  ' : 'FAIL'} ${titleOf(task)} (${seconds.toFixed(1)} s) `;
   const found = violations
     .slice(0, passed ? 1 : 20)
     .map(({ kind, what }) => `\n     ${kind}: ${what}`);
   const again = passed ? '' : `\n     again: ${command(task)}`;
-  return `${head}${[numbers, ...spreads].filter(Boolean).join('; ')}${found.join('')}${again}`;
+  return `${head}${[numbers, ...spreads].join('; ')}${found.join('')}${again}`;
 }
 
 function shown({ min, median, max }: Spread): string {

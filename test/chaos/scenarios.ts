@@ -46,14 +46,22 @@ export interface Scenario {
 
 const BUSY: Habits = {
   absentOneIn: 4,
-  lateMs: 60,
-  burst: 30,
-  pauseMs: 25,
+  lateMs: 40,
+  burst: 40,
+  pauseMs: 10,
   leaveOneIn: 15,
   drowseOneIn: 0,
+  crashOneIn: 4,
   bigOneIn: 200,
 };
-const LONG: Habits = { ...BUSY, absentOneIn: 8, lateMs: 300, leaveOneIn: 30, drowseOneIn: 20 };
+const LONG: Habits = {
+  ...BUSY,
+  absentOneIn: 8,
+  lateMs: 300,
+  pauseMs: 30,
+  leaveOneIn: 30,
+  drowseOneIn: 20,
+};
 
 const kill: Scenario = {
   name: 'kill',

@@ -64,6 +64,8 @@ export class Session {
   #lastMark = 0;
   #acked = 0;
   #over = false;
+  /** The relay said that it stops. */
+  isStopping = false;
   #queueSent = () => {};
   /** Kept at event 22, or at the end. */
   readonly queueSent = new Promise<void>((resolve) => {
@@ -191,8 +193,10 @@ export class Session {
       case STATUS.queueSent:
         this.#reading.queueSent();
         return this.#queueSent();
-      case STATUS.replaced:
       case STATUS.stopping:
+        this.isStopping = true;
+        return;
+      case STATUS.replaced:
         return;
       default:
         if (!this.#options.me.smudged) this.#violation('protocol', `status ${status} ${payload}`);

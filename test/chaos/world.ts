@@ -1,6 +1,7 @@
 // One world of the chaos rig: a relay, its clients and the ledger. The relay lives, is ended in some
 // way, and starts again on the same directory; from time to time all is quiet and accounts are settled.
 
+import { withResolvers } from '../../src/lib/queue.ts';
 import { Chance } from '../model/chance.ts';
 import { newKeys, Peer } from '../peer.ts';
 import { Client, nap, type Visit } from './client.ts';
@@ -30,7 +31,14 @@ export interface Outcome {
 }
 
 const CALM_MS = 60_000; // a relay that has not emptied its queues by then hangs
+const ARRIVAL_MS = 1_000; // everybody may be absent
 const CEILING_MS = 120_000; // for a whole life of a relay, from its start to the next
+
+interface Going {
+  readonly generation: number;
+  readonly going: AbortController;
+  readonly arrived: () => void;
+}
 
 export class World {
   readonly #scenario: Scenario;
@@ -41,7 +49,12 @@ export class World {
   readonly #people: readonly Person[];
   readonly #clients: readonly Client[];
   readonly #counts = { starts: 0, kills: 0, stops: 0, calms: 0, troubles: 0, kept: 0 };
-  readonly #times = { startMs: [] as number[], lifeMs: [] as number[], cycleMs: [] as number[] };
+  readonly #times = {
+    startMs: [] as number[],
+    lifeMs: [] as number[],
+    stopMs: [] as number[],
+    cycleMs: [] as number[],
+  };
   #network: Network | null = null;
   #stage = 'begins'; // for who looks at a run that hangs
 
@@ -142,8 +155,9 @@ export class World {
       this.#ledger.violation('crash', said);
       going.abort('dead');
     });
-    const busy = quiet ? Promise.resolve() : this.#busy(life, { generation, going });
-    if (!quiet) await this.#live(going.signal);
+    const { promise: arrival, resolve: arrived } = withResolvers<void>();
+    const busy = quiet ? Promise.resolve() : this.#busy(life, { generation, going, arrived });
+    if (!quiet) await this.#live(going.signal, arrival);
     if (calm && !crashed) {
       going.abort('calm');
       this.#network?.clear();
@@ -161,7 +175,9 @@ export class World {
     this.#counts.kept = Math.max(this.#counts.kept, this.#ledger.size);
   }
 
-  async #live(over: AbortSignal): Promise<void> {
+  /** Its time runs from the first login; now and then from the start, so that logins are hit too. */
+  async #live(over: AbortSignal, arrival: Promise<void>): Promise<void> {
+    if (!this.#chance.oneIn(5)) await Promise.race([arrival, nap(ARRIVAL_MS, over)]);
     const [least, most] = this.#scenario.lifeMs;
     const ms = least + this.#chance.below(most - least + 1);
     this.#times.lifeMs.push(ms);
@@ -169,7 +185,7 @@ export class World {
   }
 
   /** Everybody at work, and what troubles them. */
-  async #busy(life: Life, { generation, going }: { generation: number; going: AbortController }) {
+  async #busy(life: Life, { generation, going, arrived }: Going): Promise<void> {
     const over = going.signal;
     const { trouble } = this.#scenario;
     const chance = this.#chance;
@@ -180,7 +196,7 @@ export class World {
     await Promise.all([
       trouble?.({ life, chance, over, file, count }),
       ...this.#clients.map((each) =>
-        each.visit({ generation, dial: () => this.#dial(life, each.me.smudged), over }),
+        each.visit({ generation, dial: () => this.#dial(life, each.me.smudged), over, arrived }),
       ),
     ]);
   }
@@ -201,10 +217,12 @@ export class World {
   async #end(life: Life, { generation, end }: { generation: number; end: End }): Promise<void> {
     const signal = end === 'kill' ? 'SIGKILL' : this.#chance.oneIn(2) ? 'SIGTERM' : 'SIGINT';
     const patience = end === 'stop-kill' ? this.#chance.below(40) : undefined;
+    const began = performance.now();
     const { code, signal: by, stderr } = await life.end(signal, patience);
     const stopped = code === 0;
     if (stopped) this.#counts.stops++;
     else this.#counts.kills++;
+    if (stopped) this.#times.stopMs.push(performance.now() - began);
     if (!stopped && end === 'stop')
       this.#ledger.violation('crash', `stopped with ${code ?? by}: ${stderr.slice(-2_000)}`);
     this.#ledger.ended(generation, stopped ? 'stopped' : 'killed');
@@ -231,13 +249,14 @@ export class World {
   }
 
   #outcome(seconds: number): Outcome {
-    const { startMs, lifeMs, cycleMs } = this.#times;
     return {
       scenario: this.#scenario.name,
       seed: this.#options.seed,
       seconds,
       counts: { ...this.#counts, ...this.#ledger.counts, ...this.#network?.counts },
-      times: { startMs: spread(startMs), lifeMs: spread(lifeMs), cycleMs: spread(cycleMs) },
+      times: Object.fromEntries(
+        Object.entries(this.#times).map(([name, values]) => [name, spread(values)]),
+      ),
       violations: this.#ledger.violations,
     };
   }
