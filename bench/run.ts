@@ -6,6 +6,7 @@ import { datums } from './datums.ts';
 import { envelopes, handshakes } from './envelope.ts';
 import { framing } from './framing.ts';
 import { idle } from './idle.ts';
+import { mailbox } from './mailbox.ts';
 import { type Contest, machine, measure, type Report, table } from './measure.ts';
 import { start } from './start.ts';
 
@@ -15,6 +16,7 @@ const BENCHES: Readonly<Record<string, () => Promise<Report[]>>> = {
   envelope: async () => [compete(envelopes()), handshakes()],
   idle,
   start,
+  mailbox,
 };
 
 function compete(contest: Contest): Report {

@@ -50,7 +50,9 @@ class TcpChannel implements Channel {
   }
 
   reset(): void {
-    this.#socket.resetAndDestroy();
+    // Behind the end no reset is possible: libuv refuses, and the handle would stay open for ever.
+    if (this.#socket.writableEnded) this.#socket.destroy();
+    else this.#socket.resetAndDestroy();
   }
 }
 

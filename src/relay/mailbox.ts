@@ -12,6 +12,7 @@ import {
   newAccount,
   type Share,
 } from './account.ts';
+import type { Blocks } from './blocks.ts';
 import type { Limits } from './limits.ts';
 import {
   type Entry,
@@ -59,7 +60,7 @@ export interface Post {
   readonly told: boolean;
 }
 
-/** A post whose bytes are the mailbox's own. */
+/** A post whose bytes lie in blocks of the queue. */
 export interface Draft extends Entry {
   readonly poster: Poster | null;
   readonly to: string;
@@ -79,8 +80,12 @@ export interface Reader {
   rowsKept(): void;
 }
 
-const NO_BLOCK = Buffer.alloc(0);
-const FIRST_BLOCK = 1024;
+export interface MailboxOptions {
+  readonly tables: Tables;
+  readonly blocks: Blocks;
+  readonly tagOf: (recipient: string, sender: string) => Buffer;
+}
+
 const SEGMENT_BYTES = 64 * 1024; // of frames; one larger frame makes a segment of its own
 const MAX_REMOVED = 2_000; // rows in one commit
 const LAST_NUMBER = 2 ** 48 - 1;
@@ -89,21 +94,21 @@ export class Mailbox {
   readonly key: string;
   readonly #id: Uint8Array;
   readonly #tables: Tables;
+  readonly #blocks: Blocks;
   readonly #tagOf: (recipient: string, sender: string) => Buffer;
   readonly #tags = new Map<string, Buffer>();
   #shares = new Map<string, Share>(); // those looked at since; changed ones are written
   #changed = new Set<string>();
   #account: Account;
   #drafts: Draft[] = [];
-  #block = NO_BLOCK; // frames of drafts: #block[0..#filled)
-  #filled = 0;
   #writing: readonly Draft[] = [];
   #wantedHead: number;
   #pending = Number.POSITIVE_INFINITY; // the lowest number that is not on the disk yet
   reader: Reader | null = null;
 
-  constructor(key: string, tables: Tables, tagOf: (recipient: string, sender: string) => Buffer) {
+  constructor(key: string, { tables, blocks, tagOf }: MailboxOptions) {
     this.key = key;
+    this.#blocks = blocks;
     this.#id = fromHex(key, KEY_BYTES) as Uint8Array;
     this.#tables = tables;
     this.#tagOf = tagOf;
@@ -152,25 +157,12 @@ export class Mailbox {
 
   append({ number, sender, bytes, start, end, poster, to, n, told }: Post): void {
     const length = end - start;
-    const at = this.#room(length);
-    bytes.copy(this.#block, at, start, end);
+    const place = this.#blocks.put(bytes, start, end);
     const tag = this.#tag(sender);
-    const place = { block: this.#block, start: at, end: at + length };
-    this.#drafts.push({ number, tag, ...place, poster, to, n, told });
+    const last = place.start + length;
+    this.#drafts.push({ number, tag, ...place, end: last, poster, to, n, told });
     this.#pending = Math.min(this.#pending, number);
     this.#count(tag, length, 1);
-  }
-
-  /** Makes room for a frame among those of the next batch, which lie side by side. */
-  #room(length: number): number {
-    if (this.#block.length - this.#filled < length) {
-      const size = Math.max(length, FIRST_BLOCK, Math.min(this.#block.length * 2, SEGMENT_BYTES));
-      this.#block = Buffer.allocUnsafe(size);
-      this.#filled = 0;
-    }
-    const at = this.#filled;
-    this.#filled += length;
-    return at;
   }
 
   /** All up to and with this number were delivered. */
@@ -215,8 +207,6 @@ export class Mailbox {
     const drafts = this.#drafts.filter((draft) => this.#isWanted(draft));
     this.#writing = drafts;
     this.#drafts = [];
-    this.#block = NO_BLOCK;
-    this.#filled = 0;
     if (drafts.some((draft, i) => i > 0 && draft.number < (drafts[i - 1] as Draft).number))
       drafts.sort((a, b) => a.number - b.number);
     for (const run of runs(drafts)) {
@@ -244,7 +234,12 @@ export class Mailbox {
     const back = this.#writing;
     this.#writing = [];
     const next = this.#account.next;
-    const again = back.filter(({ poster }) => poster === null);
+    const again = back
+      .filter(({ poster }) => poster === null)
+      .map(({ block, start, end, ...draft }): Draft => {
+        const place = this.#blocks.put(block, start, end);
+        return { ...draft, ...place, end: place.start + end - start };
+      });
     this.#drafts = again.concat(this.#drafts);
     this.#pending = lowest(this.#drafts);
     this.#account = this.#load();

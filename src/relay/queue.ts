@@ -6,6 +6,7 @@ import { isFleximError } from '../lib/errors.ts';
 import type { Log } from '../lib/log.ts';
 import { withResolvers } from '../lib/queue.ts';
 import type { Clock } from '../lib/time.ts';
+import { Blocks } from './blocks.ts';
 import type { Limits } from './limits.ts';
 import { type ByteRows, Mailbox, type Post, type Refusal, type Tables } from './mailbox.ts';
 
@@ -30,6 +31,7 @@ const RETRY_MS = 1_000;
 
 export class Queue {
   readonly tables: Tables;
+  readonly #blocks = new Blocks();
   readonly #options: QueueOptions;
   readonly #mailboxes = new Map<string, Mailbox>(); // those that are read or written
   #dirty = new Set<Mailbox>();
@@ -65,7 +67,11 @@ export class Queue {
   of(key: string): Mailbox {
     let mailbox = this.#mailboxes.get(key);
     if (!mailbox) {
-      mailbox = new Mailbox(key, this.tables, this.#options.tagOf);
+      mailbox = new Mailbox(key, {
+        tables: this.tables,
+        blocks: this.#blocks,
+        tagOf: this.#options.tagOf,
+      });
       this.#mailboxes.set(key, mailbox);
       this.#touch(mailbox); // forgotten again after the next commit, if nothing holds it
     }
@@ -128,6 +134,7 @@ export class Queue {
     const { store, clock } = this.#options;
     this.#writing = true;
     const bytes = this.#uncommitted;
+    const blocks = this.#blocks.take();
     const time = clock.wall();
     store
       .batch(() => {
@@ -140,12 +147,14 @@ export class Queue {
           if (this.#isFull) this.#options.log.info({}, 'the queue can be written again');
           this.#isFull = false;
           for (const mailbox of written) mailbox.kept();
+          this.#blocks.giveBack(blocks);
           this.#done(dirty);
         },
         (error: Error) => {
           this.#writing = false;
           this.#uncommitted -= bytes;
           this.#failed(error, written);
+          this.#blocks.giveBack(blocks);
           this.#done(dirty);
         },
       )

@@ -87,7 +87,7 @@ export class Router {
   route(message: Incoming): Outcome {
     const { to } = message;
     const direct = this.#outlets.get(to); // the common case: a canonical key, connected
-    if (direct) return this.#settle(direct.deliver(message));
+    if (direct) return direct.deliver(message);
     const live = to.endsWith(LIVE);
     if (to.length > MAX_TO) return this.#unknown(live);
     const name = live ? to.slice(0, -LIVE.length) : to;
@@ -95,13 +95,13 @@ export class Router {
     const key = this.#known.has(name) ? name : (parseKey(name) ?? names.keyOf(name));
     if (key === null) return this.#unknown(live);
     const outlet = this.#outlets.get(key);
-    if (outlet) return live ? outlet.deliverLive(message) : this.#settle(outlet.deliver(message));
+    if (outlet) return live ? outlet.deliverLive(message) : outlet.deliver(message);
     if (live) {
       drops.count('live-away');
       return 'dropped';
     }
     if (!this.#isKnown(key)) return this.#unknown(false);
-    return this.#settle(post(queue, queue.of(key), message, { must: false, told: true }));
+    return post(queue, queue.of(key), message, { must: false, told: true });
   }
 
   /** Who is known stays known: the directory is asked once, as far as memory goes. */
@@ -111,11 +111,6 @@ export class Router {
     if (this.#known.size >= MAX_KNOWN) this.#known.clear();
     this.#known.add(key);
     return true;
-  }
-
-  #settle(outcome: Outcome): Outcome {
-    if (outcome === 'mailbox-full' || outcome === 'share-full') this.#options.drops.count(outcome);
-    return outcome;
   }
 
   #unknown(live: boolean): Outcome {

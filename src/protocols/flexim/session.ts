@@ -100,6 +100,7 @@ export class Session implements ConnectionHandler {
   #loggedIn = false;
   #isHeld = false;
   #failure: FleximError | null = null;
+  #retiring: FleximError | null = null; // why this session is about to end
   #acks: Acks | null = new Acks(); // null when the relay does not know them
   #ackScheduled = false;
   #acknowledged = 0;
@@ -197,7 +198,7 @@ export class Session implements ConnectionHandler {
 
   /** Sends a command and gives its answer; a negative Status throws `command-refused`. */
   async command(cmd: string, ...payload: string[]): Promise<Answer> {
-    if (this.#failure) throw this.#failure;
+    this.#mustBeUp();
     const { promise, resolve, reject } = withResolvers<Answer>();
     const pending = { resolve, reject };
     this.#frame('Command', { cmd, payload });
@@ -206,9 +207,14 @@ export class Session implements ConnectionHandler {
     return promise;
   }
 
+  #mustBeUp(): void {
+    const why = this.#failure ?? this.#retiring;
+    if (why) throw why;
+  }
+
   /** Sends a Message and returns its number on this connection. */
   send(to: string, envelope: Uint8Array): number {
-    if (this.#failure) throw this.#failure;
+    this.#mustBeUp();
     this.#frame('Message', { to, from: '', flags: [], date: 0, msg: envelope });
     return ++this.#sent;
   }
@@ -224,7 +230,8 @@ export class Session implements ConnectionHandler {
   }
 
   #acknowledge(): void {
-    if (this.#failure || !this.#acks || this.#acks.safe === this.#acknowledged) return;
+    if (this.#failure || this.#retiring || !this.#acks) return;
+    if (this.#acks.safe === this.#acknowledged) return;
     this.#acknowledged = this.#acks.safe;
     this.#frame('Command', { cmd: 'ACK', payload: [String(this.#acknowledged)] });
   }
@@ -263,10 +270,20 @@ export class Session implements ConnectionHandler {
       else if (datum.status === STATUS.replaced) throw replaced();
       else if (datum.status === STATUS.loginFailed)
         throw new FleximError('login-refused', `the relay ended this: ${printable(datum.payload)}`);
-      else if (datum.status === STATUS.stopping) throw stopping(datum.payload);
+      else if (datum.status === STATUS.stopping) this.#retire(stopping(datum.payload));
       else this.#handler.noticed(datum);
     },
   };
+
+  /** The relay stops: it gets our last word, and we what is still on its way here. */
+  #retire(why: FleximError): void {
+    if (this.#retiring) return;
+    this.#acknowledge();
+    this.command('BYE')
+      .catch(() => {})
+      .then(() => this.fail(why));
+    this.#retiring = why;
+  }
 
   #answer(answer: Answer): void {
     const pending = this.#pending.shift();
@@ -322,10 +339,11 @@ export class Session implements ConnectionHandler {
   /** Ends the session for this reason; the first one counts. */
   fail(reason: Error): void {
     if (this.#failure) return;
-    const error = isFleximError(reason)
-      ? reason
-      : new FleximError('protocol-violation', 'this connection failed', reason);
-    if (error.code === 'relay-stopping') this.#acknowledge(); // else all of that would come again
+    const error =
+      this.#retiring ??
+      (isFleximError(reason)
+        ? reason
+        : new FleximError('protocol-violation', 'this connection failed', reason));
     this.#failure = error;
     if (this.#heartbeat) clearInterval(this.#heartbeat);
     if (error.code === 'closed' || error.code === 'relay-stopping') this.#connection.end();

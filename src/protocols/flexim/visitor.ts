@@ -120,10 +120,8 @@ export class Visitor implements Member, Sender, ConnectionHandler {
   settled({ to, n, told, start, end }: Draft, refusal: Refusal | null): void {
     this.#unsettled--;
     this.#unsettledBytes -= end - start;
-    if (this.#stage !== 'leaving') {
-      if (refusal) this.#refused(to, n, refusal);
-      else if (told) this.#reply(messageEvent('queued', to, n));
-    }
+    if (refusal) this.#refused(to, n, refusal);
+    else if (told) this.#reply(messageEvent('queued', to, n));
     if (!this.#isOutrunning || this.#unsettled > 0) return;
     this.#isOutrunning = false;
     this.#connection.release();
@@ -301,6 +299,7 @@ export class Visitor implements Member, Sender, ConnectionHandler {
   }
 
   #refused(to: string, n: number, why: Refusal): void {
+    this.#house.relay.drops.count(why);
     this.#reply(messageEvent('queueFull', to, n, `${why} ${REFUSED[why]}`));
   }
 
