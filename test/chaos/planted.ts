@@ -33,9 +33,10 @@ export const FAULTS: readonly Fault[] = [
     about: 'event 20 before the commit is on the disk',
     scenario: 'kill',
     file: 'relay/mailbox.js',
-    find: 'this.#drafts.push({ number, tag, ...place, poster, to, n, told });',
-    replace: `this.#drafts.push({ number, tag, ...place, poster: null, to, n, told });
-        queueMicrotask(() => poster?.settled({ number, tag, ...place, to, n, told }, null));`,
+    find: 'poster, to, n, told });\n        this.#pending =',
+    replace: `poster: null, to, n, told });
+        queueMicrotask(() => poster?.settled({ number, tag, ...place, to, n, told }, null));
+        this.#pending =`,
     expects: ['lost'],
   },
   {

@@ -55,9 +55,9 @@ function shown({ min, median, max }: Spread): string {
 }
 
 function command({ scenario, seed, planted, kills, seconds }: Task): string {
-  const what = planted === undefined ? scenario : '--planted';
   const until = kills === undefined ? `--seconds ${seconds}` : `--kills ${kills}`;
-  return `npm run chaos -- ${what} ${until} --seed ${seed} --jobs 1`;
+  const what = planted === undefined ? `${scenario} ${until}` : `--planted ${planted}`;
+  return `npm run chaos -- ${what} --seed ${seed} --jobs 1`;
 }
 
 /** The counts of all results, by scenario; planted faults stay out. */

@@ -1,5 +1,5 @@
 // npm run chaos -- [scenario …] [--kills N] [--seconds N] [--seed N] [--jobs N] [--json FILE]
-// npm run chaos -- --planted | --list | --report FILE
+// npm run chaos -- --planted [fault …] | --list | --report FILE
 // Alone: every scenario for some seconds, and the planted faults. --kills is shared among those of the
 // scenarios that only kill; --json keeps the result, --report makes docs/reliability.md of it. Ends with
 // `N passed, N failed`.
@@ -9,7 +9,7 @@ import { cpus } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { runTasks, stopJobs, type Task } from './jobs.ts';
-import { FAULTS } from './planted.ts';
+import { FAULTS, type Fault } from './planted.ts';
 import { report } from './report.ts';
 import { judge, line, type Result, type RunRecord } from './results.ts';
 import { SCENARIOS, type Scenario } from './scenarios.ts';
@@ -45,11 +45,22 @@ function whole(name: 'kills' | 'seconds' | 'seed' | 'jobs'): number | undefined 
 }
 
 function chosen(): readonly Scenario[] {
-  if (positionals.length === 0) return values.planted ? [] : SCENARIOS;
+  if (values.planted) return [];
+  if (positionals.length === 0) return SCENARIOS;
   return positionals.map(
     (name) =>
       SCENARIOS.find((each) => each.name === name) ??
       usage(`there is no scenario '${name}'; --list shows them`),
+  );
+}
+
+function plants(): readonly Fault[] {
+  if (positionals.length === 0) return FAULTS;
+  if (!values.planted) return [];
+  return positionals.map(
+    (name) =>
+      FAULTS.find((each) => each.name === name) ??
+      usage(`there is no planted fault '${name}'; --list shows them`),
   );
 }
 
@@ -68,9 +79,8 @@ function plan(scenarios: readonly Scenario[], seed: number): Task[] {
     const share = Math.ceil(kills / killers.length / parts);
     return Array.from({ length: parts }, () => ({ scenario: name, seconds, kills: share }));
   });
-  if (values.planted || positionals.length === 0)
-    for (const { name, scenario } of FAULTS)
-      tasks.push({ scenario, seconds: PLANTED_SECONDS, planted: name });
+  for (const { name, scenario } of plants())
+    tasks.push({ scenario, seconds: PLANTED_SECONDS, planted: name });
   // The long ones first, so that no job is idle at the end.
   const size = (task: Omit<Task, 'seed'>) => task.kills ?? 0;
   return tasks.sort((a, b) => size(b) - size(a)).map((task, i) => ({ ...task, seed: seed + i }));
@@ -82,7 +92,6 @@ function list(): void {
 }
 
 async function run(): Promise<void> {
-  // `--seed` of a failed task is its own, so a task of this number comes first.
   const seed = whole('seed') ?? 1 + (Date.now() % 2 ** 30);
   const tasks = plan(chosen(), seed);
   console.log(`${tasks.length} tasks, --seed ${seed}`);

@@ -1,6 +1,7 @@
 // One world of the chaos rig: a relay, its clients and the ledger. The relay lives, is ended in some
 // way, and starts again on the same directory; from time to time all is quiet and accounts are settled.
 
+import { setMaxListeners } from 'node:events';
 import { withResolvers } from '../../src/lib/queue.ts';
 import { Chance } from '../model/chance.ts';
 import { newKeys, Peer } from '../peer.ts';
@@ -149,6 +150,7 @@ export class World {
     this.#times.startMs.push(life.startMs);
     if (this.#network) this.#network.target = life.port;
     const going = new AbortController();
+    setMaxListeners(0, going.signal); // every nap of every client is one
     let crashed = false;
     life.crashed.then((said) => {
       crashed = true;
@@ -234,6 +236,7 @@ export class World {
    */
   async #calm(life: Life, generation: number): Promise<void> {
     const over = AbortSignal.timeout(CALM_MS);
+    setMaxListeners(0, over);
     const visit: Visit = { generation, dial: () => Peer.connect(life.port), over };
     for (let round = 0; round < 2; round++) {
       const sessions = await Promise.all(this.#clients.map((each) => each.drain(visit)));
