@@ -148,6 +148,43 @@ test('lost: event 22 comes without what was queued before the login', () => {
   assert.match(ledger.violations[0]?.what ?? '', /^0→1 #1:/);
 });
 
+test('lost: told once, though several things show it', () => {
+  const { ledger, posts, read, kinds } = desk();
+  const [a, b] = posts(2);
+  ledger.queued(a.letter);
+  read().queueSent();
+  read(b).queueSent();
+  ledger.settle();
+  assert.equal(kinds(), ['lost']);
+});
+
+test('lost: an acknowledgement finishes what was received, not what is still to come', () => {
+  const { ledger, posts, read, kinds } = desk();
+  const [a, b, c] = posts(3);
+  for (const each of [a, b, c]) ledger.queued(each.letter);
+  const reading = read(a, b);
+  reading.confirmed(1);
+  reading.confirmed(1);
+  read(b);
+  assert.equal(kinds(), [], 'b was not confirmed');
+  ledger.settle();
+  assert.equal(kinds(), ['lost']);
+  assert.match(ledger.violations[0]?.what ?? '', /^0→1 #3:/);
+});
+
+test('lost: what a graceful stop kept may not be lost by a later kill', () => {
+  for (const answeredLate of [false, true]) {
+    const { ledger, post, kinds } = desk();
+    const { letter } = post();
+    if (!answeredLate) ledger.passed(letter, 1);
+    ledger.ended(1, 'stopped');
+    if (answeredLate) ledger.passed(letter, 1);
+    ledger.ended(2, 'killed');
+    ledger.settle();
+    assert.equal(kinds(), ['lost']);
+  }
+});
+
 test('repeats: on one connection, and after a confirmed acknowledgement', () => {
   const { posts, read, kinds } = desk();
   const [a, b, c] = posts(3);
@@ -254,6 +291,12 @@ test('a smudged sender proves nothing, one with a clean connection still does', 
   read(post(2), { ...post(), frame: asFrame(message(keys, 'noise')) });
   assert.equal(kinds(), []);
   assert.is(ledger.counts.garbled, 2);
+  const taken = Buffer.from(post().frame.bytes);
+  const [third] = [...taken.toString('latin1').matchAll(/ 0 1 (\d) /g)];
+  taken.write('1', (third?.index ?? 0) + 5, 'latin1'); // pretends to be the first, which is there
+  read({ ...post(), frame: asFrame(taken) });
+  assert.is(ledger.counts.garbled, 3);
+  assert.is(ledger.counts.delivered, 0);
   const clean = ledger.post(2, 3, (seq) => writeLetter(keys, { sender: 2, recipient: 3, seq }, 0));
   read({ letter: clean.letter, frame: asFrame(clean.frame) });
   assert.equal(kinds(), ['misdelivered']);
