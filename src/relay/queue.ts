@@ -27,6 +27,7 @@ export interface QueueOptions {
   readonly broken: (error: Error) => void;
 }
 
+export const ACCOUNTS = 'accounts';
 const RETRY_MS = 1_000;
 
 export class Queue {
@@ -48,7 +49,7 @@ export class Queue {
     const { store } = options;
     this.tables = {
       rows: store.bytes('queue'),
-      accounts: store.bytes('accounts'),
+      accounts: store.bytes(ACCOUNTS),
       shares: store.bytes('shares'),
     };
   }

@@ -1,50 +1,26 @@
 // The embedded store: tables of values under text keys, and of bytes under bytes, changed in durable
 // transactions. LMDB lies behind it and nobody else knows. A change is on the disk when its promise is
-// kept. Every value carries a checksum over itself and its key.
+// kept. Every value carries a checksum over itself and its key. open.ts opens a store with care.
 
-import { chmodSync, existsSync } from 'node:fs';
+import { chmodSync, existsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { type Database, open, type RootDatabase } from 'lmdb';
-import { FleximError, systemCode } from '../lib/errors.ts';
+import { isFleximError } from '../lib/errors.ts';
 import { makeDirectory } from '../lib/files.ts';
 import { openValue, sealValue } from './checksum.ts';
-
-export interface Range {
-  /** Only keys that begin with this. */
-  readonly prefix?: string;
-  /** Only keys behind this one. */
-  readonly after?: string;
-}
-
-export interface Table<V> {
-  get(key: string): V | undefined;
-  /** In key order. The table must not change while it is read. */
-  entries(range?: Range): Iterable<readonly [string, V]>;
-  /** Inside a transaction only. */
-  put(key: string, value: V): void;
-  /** Inside a transaction only. */
-  remove(key: string): void;
-}
-
-export interface ByteRange {
-  /** The first key that counts. */
-  readonly from: Uint8Array;
-  /** The first key behind the range. */
-  readonly to: Uint8Array;
-  /** From the last key to the first. */
-  readonly backwards?: boolean;
-}
-
-/** Keys and values are bytes. What is written in a batch can be read once the batch is kept. */
-export interface ByteTable {
-  get(key: Uint8Array): Buffer | undefined;
-  /** In key order; what changes while it is read is not seen. */
-  entries(range?: ByteRange): Iterable<readonly [Buffer, Buffer]>;
-  /** Inside a batch only. */
-  put(key: Uint8Array, value: Uint8Array): void;
-  /** Inside a batch only. */
-  remove(key: Uint8Array): void;
-}
+import { type Environment, openEnvironment, openRows, openTables, statsOf } from './environment.ts';
+import {
+  busy,
+  damaged,
+  isDamage,
+  isFatal,
+  openFailure,
+  reasonOf,
+  writeFailure,
+} from './failures.ts';
+import { FORMAT, FORMAT_KEY, META, OWNER_KEY, versionProblem } from './format.ts';
+import { checkHead, KNOWS_PAGES, PageProblem } from './pages.ts';
+import { DIRECTORY_MODE, FILE_MODE, swapIn } from './swap.ts';
+import { type ByteTable, byteEntries, type Table, textEntries } from './tables.ts';
 
 export interface Owner {
   readonly pid: number;
@@ -52,85 +28,92 @@ export interface Owner {
   readonly started: string;
 }
 
-const MAX_TABLES = 16;
-const FILE_MODE = 0o600;
-const DIRECTORY_MODE = 0o700;
-const OWNER = 'owner';
+export interface StoreOptions {
+  /** The command that saves what can be read of a damaged store; it stands in the error. */
+  readonly remedy?: string;
+  /** For looking on while another process owns the store; absent tables are empty. */
+  readonly readOnly?: boolean;
+}
 
 export class Store {
   readonly path: string;
-  readonly #db: RootDatabase;
+  readonly #db: Environment;
+  readonly #remedy: string;
   #inTransaction = false;
   #inBatch = false;
   #underWay = 0; // transactions that are not on the disk yet
   #owner: Owner | null = null;
+  #isSound = true; // no operation gave an error that a full disk does not explain
+  #isBroken = false; // LMDB keeps its locks after a failed write: nothing that is asked of it ends
+  #isClosed = false;
+  #closed: (isSound: boolean) => void = () => {};
 
-  /** Opens or makes `directory`/`name`.lmdb. Throws `store-unusable`. */
-  constructor(directory: string, name: string) {
+  /** Opens or makes `directory`/`name`.lmdb. Throws `store-unusable` or `store-damaged`. */
+  constructor(directory: string, name: string, options: StoreOptions = {}) {
+    const { remedy = '', readOnly = false } = options;
     this.path = join(directory, `${name}.lmdb`);
+    this.#remedy = remedy;
     try {
-      makeDirectory(directory, DIRECTORY_MODE);
-      this.#db = open({
-        path: this.path,
-        noSubdir: true,
-        maxDbs: MAX_TABLES,
-        // A commit answers when it is on the disk, not when it is merely visible.
-        overlappingSync: false,
-      });
+      if (!readOnly) makeDirectory(directory, DIRECTORY_MODE);
+      // What is no LMDB file at all would kill the process.
+      if (KNOWS_PAGES && sizeOf(this.path) > 0) checkHead(this.path);
+      this.#db = openEnvironment(this.path, readOnly);
       // LMDB makes its files readable for all.
-      for (const file of [this.path, `${this.path}-lock`])
+      for (const file of readOnly ? [] : [this.path, `${this.path}-lock`])
         if (existsSync(file)) chmodSync(file, FILE_MODE);
     } catch (error) {
-      throw unusable(this.path, error);
+      if (error instanceof PageProblem) throw damaged(this.path, error.message, remedy, error);
+      throw openFailure(this.path, error, remedy);
     }
   }
 
   table<V>(name: string): Table<V> {
-    const db = this.#db.openDB<Buffer, string>({ name, encoding: 'binary' });
+    const db = openRows(this.#db, name);
     const check = () => {
       if (!this.#inTransaction) throw new Error('a table changes in a transaction only');
     };
-    const read = (key: string, value: Buffer): V =>
-      JSON.parse(openValue(key, value, this.path).toString());
+    const read = (key: Uint8Array, value: Buffer): V =>
+      JSON.parse(openValue(key, value, this.path, this.#remedy).toString());
     return {
-      get: (key) => {
-        const value = db.get(key);
-        return value && read(key, value);
-      },
-      entries: ({ prefix = '', after } = {}) => entries(db, prefix, after, read),
+      get: (key) =>
+        this.#reading(() => {
+          const bytes = Buffer.from(key);
+          const value = bytes.length > 0 ? db?.get(bytes) : undefined;
+          return value && read(bytes, value);
+        }),
+      entries: (range) => this.#readingAll(() => textEntries(db, range, read)),
       put: (key, value) => {
         check();
-        db.put(key, sealValue(key, Buffer.from(JSON.stringify(value))));
+        const bytes = Buffer.from(key);
+        db?.put(bytes, sealValue(bytes, Buffer.from(JSON.stringify(value))));
       },
       remove: (key) => {
         check();
-        db.remove(key);
+        db?.remove(Buffer.from(key));
       },
     };
   }
 
   bytes(name: string): ByteTable {
-    const db = this.#db.openDB<Buffer, Uint8Array>({
-      name,
-      encoding: 'binary',
-      keyEncoding: 'binary',
-    });
+    const db = openRows(this.#db, name);
     const check = () => {
       if (!this.#inBatch) throw new Error('a table of bytes changes in a batch only');
     };
+    const read = (key: Uint8Array, value: Buffer) => openValue(key, value, this.path, this.#remedy);
     return {
-      get: (key) => {
-        const value = db.get(key);
-        return value && openValue(key, value, this.path);
-      },
-      entries: (range) => byteEntries(db, range, this.path),
+      get: (key) =>
+        this.#reading(() => {
+          const value = db?.get(key);
+          return value && read(key, value);
+        }),
+      entries: (range) => this.#readingAll(() => byteEntries(db, range, read)),
       put: (key, value) => {
         check();
-        db.put(key, sealValue(key, value));
+        db?.put(key, sealValue(key, value));
       },
       remove: (key) => {
         check();
-        db.remove(key);
+        db?.remove(key);
       },
     };
   }
@@ -138,68 +121,188 @@ export class Store {
   /**
    * Makes the changes that `work` asks for in tables of bytes durable, all or none. It does not wait
    * for the disk, and many batches share one write: for what is done thousands of times a second.
+   * Rejects with `store-full` or `store-failed`.
    */
   batch(work: () => void): Promise<void> {
-    this.#underWay++;
-    this.#inBatch = true;
-    try {
-      const done = this.#db.batch(work) as unknown as Promise<boolean>;
-      return done.then(
-        () => this.#ended(),
-        (error) => {
-          this.#ended();
-          throw writeFailure(this.path, error);
-        },
-      );
-    } catch (error) {
-      this.#ended();
-      throw error;
-    } finally {
-      this.#inBatch = false;
-    }
+    const thrown: unknown[] = [];
+    const kept = this.#kept(
+      this.#db.batch(() => {
+        this.#inBatch = true;
+        try {
+          work();
+        } catch (error) {
+          thrown.push(error);
+        } finally {
+          this.#inBatch = false;
+        }
+      }),
+    );
+    if (thrown.length === 0) return kept as Promise<unknown> as Promise<void>;
+    kept.catch(() => {}); // who called hears of the mistake in `work`
+    throw thrown[0];
   }
 
   /**
    * Runs `work` alone, then makes what it changed durable, together with whatever else arrives in
    * the same turn. What it wrote before a throw stays written: check first, then write.
+   * Rejects with what `work` throws, `store-full` or `store-failed`.
    */
   transaction<T>(work: () => T): Promise<T> {
-    this.#underWay++;
-    const done = this.#db.transaction(() => this.#inside(work)) as Promise<T>;
-    return done.finally(() => this.#ended());
+    const thrown: unknown[] = [];
+    const inside = () => {
+      try {
+        return this.#inside(work);
+      } catch (error) {
+        thrown.push(error);
+        throw error;
+      }
+    };
+    return this.#kept(this.#db.transaction(inside), thrown);
   }
 
-  /** A transaction is being written: a process that exits now would wait for it for ever. */
+  /** A transaction is being written, or never will be: a process that exits now would wait for ever. */
   get isBusy(): boolean {
-    return this.#underWay > 0;
+    return this.#underWay > 0 || this.#isBroken;
   }
 
-  /** Claims the store for one process. Throws `store-busy` with the pid of a living owner. */
-  claim(owner: Owner, isAlive: (other: Owner) => boolean): void {
-    const table = this.table<Owner>('meta');
-    // Writing transactions exclude each other across processes, so of two claims one sees the other.
-    const other = this.#db.transactionSync(() => {
-      const present = table.get(OWNER);
-      if (present && isAlive(present)) return present;
-      this.#inside(() => table.put(OWNER, owner));
-      return null;
-    });
-    if (other)
-      throw new FleximError(
-        'store-busy',
-        `${this.path} is in use by process ${other.pid}; stop that one first, or give this one another --data`,
-      );
-    this.#owner = owner;
+  /**
+   * Claims the store for one process. Throws `store-busy` with the pid of a living owner, and
+   * `store-version`. `admit` is asked inside the claim, with the owner who died, and may refuse.
+   */
+  claim(
+    owner: Owner,
+    isAlive: (other: Owner) => boolean,
+    admit: (dead: Owner | null) => boolean = () => true,
+  ): boolean {
+    const { other, admitted } = this.#opening(() => this.#claim(owner, isAlive, admit));
+    if (other) throw busy(this.path, other.pid);
+    if (admitted) this.#owner = owner;
+    return admitted;
+  }
+
+  /** Nobody has put anything into it. */
+  get isEmpty(): boolean {
+    return openTables(this.#db).every(
+      ({ name, rows }) => name === META || statsOf(rows).rows === 0,
+    );
+  }
+
+  /** Every row with its checksum, table by table, but who has claimed the store. */
+  *rows(): Generator<{ readonly table: string; readonly key: Buffer; readonly sealed: Buffer }> {
+    for (const { name, rows } of openTables(this.#db))
+      for (const { key, value } of rows.getRange()) {
+        const row = { table: name, key: Buffer.from(key), sealed: value };
+        openValue(key, value, this.path, this.#remedy);
+        if (name !== META || row.key.toString() !== OWNER_KEY) yield row;
+      }
+  }
+
+  /** `work` runs once, when the store is closed, and is told whether all had gone well. */
+  onClosed(work: (isSound: boolean) => void): void {
+    this.#closed = work;
   }
 
   async close(): Promise<void> {
-    if (this.#owner) await this.transaction(() => this.table('meta').remove(OWNER));
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    const owner = this.#owner;
     this.#owner = null;
-    await this.#db.close();
+    // If it fails, that is remembered; the next owner sees a dead one.
+    if (owner && !this.#isBroken)
+      await this.transaction(() => this.table(META).remove(OWNER_KEY)).catch(() => {});
+    if (!this.#isBroken) await this.#db.close();
+    this.#closed(this.#isSound);
   }
 
-  #ended(): void {
-    this.#underWay--;
+  /** Closes the store and puts another file, which has no owner, in the place of its own. */
+  async replaceWith(made: string): Promise<void> {
+    this.#isClosed = true;
+    this.#owner = null;
+    await this.#db.close();
+    try {
+      swapIn(made, this.path);
+    } catch (error) {
+      this.#isSound = false; // the claim of the old file was not given back
+      throw writeFailure(this.path, error);
+    } finally {
+      this.#closed(this.#isSound);
+    }
+  }
+
+  #claim(
+    owner: Owner,
+    isAlive: (other: Owner) => boolean,
+    admit: (dead: Owner | null) => boolean,
+  ): { readonly other: Owner | null; readonly admitted: boolean } {
+    const meta = this.table<unknown>(META);
+    // Writing transactions exclude each other across processes, so of two claims one sees the other.
+    return this.#db.transactionSync(() => {
+      const present = (meta.get(OWNER_KEY) as Owner | undefined) ?? null;
+      if (present && isAlive(present)) return { other: present, admitted: false };
+      const format = meta.get(FORMAT_KEY);
+      const problem = versionProblem(this.path, format);
+      if (problem) throw problem;
+      if (!admit(present)) return { other: null, admitted: false };
+      this.#inside(() => {
+        meta.put(OWNER_KEY, owner);
+        if (format === undefined) meta.put(FORMAT_KEY, FORMAT);
+      });
+      return { other: null, admitted: true };
+    });
+  }
+
+  #opening<T>(work: () => T): T {
+    try {
+      return work();
+    } catch (error) {
+      if (isFatal(error)) this.#isBroken = true;
+      throw openFailure(this.path, error, this.#remedy);
+    }
+  }
+
+  /** Waits for the disk, and says in our words what it answered. */
+  #kept<T>(done: PromiseLike<T>, thrown: readonly unknown[] = []): Promise<T> {
+    this.#underWay++;
+    return Promise.resolve(done).then(
+      (value) => {
+        this.#underWay--;
+        return value;
+      },
+      async (error: unknown) => {
+        this.#underWay--;
+        throw thrown.includes(error) ? error : this.#failure(await reasonOf(error));
+      },
+    );
+  }
+
+  #failure(error: unknown): Error {
+    const failure = isDamage(error)
+      ? damaged(this.path, (error as Error).message, this.#remedy, error)
+      : writeFailure(this.path, error);
+    if (failure.code !== 'store-full') this.#isSound = false;
+    if (failure.code === 'store-failed') this.#isBroken = true;
+    return failure;
+  }
+
+  #reading<T>(read: () => T): T {
+    try {
+      return read();
+    } catch (error) {
+      throw this.#readFailure(error);
+    }
+  }
+
+  *#readingAll<T>(read: () => Iterable<T>): Generator<T> {
+    try {
+      yield* read();
+    } catch (error) {
+      throw this.#readFailure(error);
+    }
+  }
+
+  #readFailure(error: unknown): unknown {
+    if (isFleximError(error, 'store-damaged')) this.#isSound = false;
+    return isDamage(error) ? this.#failure(error) : error;
   }
 
   #inside<T>(work: () => T): T {
@@ -212,59 +315,6 @@ export class Store {
   }
 }
 
-function* entries<V>(
-  db: Database<Buffer, string>,
-  prefix: string,
-  after: string | undefined,
-  read: (key: string, value: Buffer) => V,
-) {
-  const start = after !== undefined && after > prefix ? after : prefix;
-  for (const { key, value } of db.getRange({ start })) {
-    if (!key.startsWith(prefix)) return;
-    if (key !== after) yield [key, read(key, value)] as const;
-  }
-}
-
-function* byteEntries(
-  db: Database<Buffer, Uint8Array>,
-  range: ByteRange | undefined,
-  path: string,
-) {
-  const { from, to, backwards = false } = range ?? {};
-  const options = backwards
-    ? {
-        reverse: true,
-        ...(to ? { start: to, exclusiveStart: true } : {}),
-        ...(from ? { end: from, inclusiveEnd: true } : {}),
-      }
-    : { ...(from ? { start: from } : {}), ...(to ? { end: to } : {}) };
-  for (const { key, value } of db.getRange(options))
-    yield [key as Buffer, openValue(key, value, path)] as const;
-}
-
-function writeFailure(path: string, error: unknown): FleximError {
-  const isFull = systemCode(error) === 'ENOSPC' || /No space left/.test(String(error));
-  if (isFull) return new FleximError('store-full', `the disk of the store ${path} is full`, error);
-  return new FleximError('store-failed', `writing the store ${path} failed: ${error}`, error);
-}
-
-function unusable(path: string, error: unknown): FleximError {
-  const code = systemCode(error);
-  const why =
-    code === 'EACCES' || code === 'EPERM'
-      ? 'this user may not write there'
-      : code === 'ENOTDIR' || code === 'EEXIST'
-        ? 'a part of that path is no directory'
-        : code === 'ENOSPC'
-          ? 'the disk is full'
-          : code === 'ENOENT'
-            ? 'that directory cannot be made'
-            : error instanceof Error
-              ? error.message
-              : String(error);
-  return new FleximError(
-    'store-unusable',
-    `cannot open the store ${path}: ${why}. Choose another directory with --data, or mend this one.`,
-    error,
-  );
+function sizeOf(path: string): number {
+  return statSync(path, { throwIfNoEntry: false })?.size ?? 0;
 }

@@ -38,6 +38,7 @@ export interface Visit {
 const OUTSTANDING = 400; // Messages without a barrier behind them
 const GONE_MS = 5_000; // a connection that outlives its relay so long is ended here
 const DRAIN_TRIES = 20;
+const ACK_MS = 10;
 
 /** Waits, but not beyond the signal. */
 export async function nap(ms: number, signal: AbortSignal): Promise<void> {
@@ -177,7 +178,10 @@ export class Client {
       if (!session) continue;
       const late = () => session.leave('reset');
       visit.over.addEventListener('abort', late);
+      // A full window lets nothing more through, not even event 22.
+      const acknowledging = setInterval(() => session.acknowledge(), ACK_MS);
       await session.queueSent;
+      clearInterval(acknowledging);
       await session.barrier();
       session.acknowledge();
       await session.barrier();

@@ -24,6 +24,14 @@ export interface Life {
 
 export type EndSignal = 'SIGKILL' | 'SIGTERM' | 'SIGINT';
 
+// All clients come from one address, again and again; what rates do has tests of its own.
+const NO_RATES = [
+  'connects-per-second',
+  'logins-per-minute',
+  'new-keys-per-hour',
+  'messages-per-second',
+  'commands-per-second',
+].flatMap((rate) => [`--${rate}`, '0']);
 const START_MS = 20_000; // longer is a hang
 const STOP_MS = 15_000;
 
@@ -67,7 +75,7 @@ export class RelayPlace {
 
   #spawn(): RelayProcess {
     const { args = [], env, root } = this.#options;
-    const relay = new RelayProcess(this.#home, ['--log-level', 'warn', ...args], {
+    const relay = new RelayProcess(this.#home, ['--log-level', 'warn', ...NO_RATES, ...args], {
       env: env?.((name) => this.file(name)) ?? {},
       ...(root === undefined ? {} : { root }),
     });

@@ -14,7 +14,7 @@ import { report } from './report.ts';
 import { judge, line, type Result, type RunRecord } from './results.ts';
 import { SCENARIOS, type Scenario } from './scenarios.ts';
 
-const SECONDS = 5; // of a scenario, unless told
+const SECONDS = 4; // of a scenario, unless told
 const PLANTED_SECONDS = 60; // at most: a run ends at the first violation
 const REPORT = join(import.meta.dirname, '..', '..', 'docs', 'reliability.md');
 

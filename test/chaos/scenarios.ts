@@ -95,6 +95,20 @@ export const SCENARIOS: readonly Scenario[] = [
     calmOneIn: 10,
   },
   {
+    ...kill,
+    name: 'tight',
+    about: 'small queues, windows and memory: refusals, slow readers and spilling; kills and stops',
+    habits: { ...BUSY, absentOneIn: 2, drowseOneIn: 10, bigOneIn: 30 },
+    args: [
+      ...['--queue-messages', '200', '--queue-share', '40', '--window-messages', '30'],
+      ...['--waiting-bytes', '32K', '--memory', '1M'],
+    ],
+    lifeMs: [0, 600],
+    ends: ['stop', 'kill'],
+    killStartOneIn: 0,
+    calmOneIn: 6,
+  },
+  {
     name: 'net',
     about: 'connections are cut (FIN, RST) at any byte, freeze, and are slow; clients stop reading',
     clients: 6,

@@ -28,6 +28,8 @@ export interface RunOptions {
   readonly secret?: string;
   readonly cwd?: string;
   readonly node?: readonly string[];
+  /** How many files it may have open. */
+  readonly files?: number;
   /** Another copy of the programs: bin/ with the dist/ beside it. */
   readonly root?: string;
 }
@@ -60,8 +62,12 @@ export class Home {
   }
 
   start(name: string, args: readonly string[], options: RunOptions = {}): ChildProcess {
-    const { env = {}, cwd = this.path, node = [], secret, root } = options;
-    const child = spawn(process.execPath, [...node, program(name, root), ...args], {
+    const { env = {}, cwd = this.path, node = [], secret, files, root } = options;
+    const command = [process.execPath, ...node, program(name, root), ...args];
+    // A shell sets the limit, and is replaced by the program.
+    const limited = ['/bin/sh', '-c', `ulimit -n ${files} && exec "$@"`, 'sh', ...command];
+    const [file = '', ...rest] = files === undefined ? command : limited;
+    const child = spawn(file, rest, {
       cwd,
       env: { ...this.env, ...env },
       // In a session of its own: there is no terminal to ask for a passphrase.

@@ -8,7 +8,8 @@ import { open } from 'lmdb';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { isFleximError } from '../../src/lib/errors.ts';
-import { type ByteRange, type ByteTable, Store } from '../../src/store/store.ts';
+import { Store } from '../../src/store/store.ts';
+import type { ByteRange, ByteTable } from '../../src/store/tables.ts';
 import { temporaryDirectory } from '../relay.ts';
 
 const test = suite('store bytes');

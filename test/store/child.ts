@@ -1,9 +1,14 @@
 // The other process of the store tests: does what its arguments name, says so line by line on stdout,
 // and goes on at each line on stdin.
 
-import { readSync, writeSync } from 'node:fs';
+import { createReadStream, readSync, writeSync } from 'node:fs';
 import { isAlive, thisProcess } from '../../src/cli/process.ts';
 import { FleximError } from '../../src/lib/errors.ts';
+import { compactStore } from '../../src/store/compact.ts';
+import { linesOf } from '../../src/store/dump.ts';
+import { importStore } from '../../src/store/import.ts';
+import { type Opening, openStore } from '../../src/store/open.ts';
+import { recoverStore } from '../../src/store/recover.ts';
 import { Store } from '../../src/store/store.ts';
 
 const say = (text: string) => writeSync(1, `${text}\n`);
@@ -67,7 +72,51 @@ const tasks: Record<string, (directory: string) => unknown> = {
     await store.close();
     say('closed');
   },
+  /** Opens the store with care, says each step, and waits at those that are named. */
+  open: async (directory) => {
+    const stops = (process.argv[4] ?? '').split(',');
+    const onStep = (step: string) => {
+      say(step);
+      if (stops.includes(step)) wait();
+    };
+    try {
+      const store = await openStore(directory, 'relay', { owner: thisProcess(), isAlive, onStep });
+      const rows = store.bytes('rows');
+      await store.batch(() => rows.put(keyOf(process.pid), keyOf(1)));
+      say('ready');
+      wait();
+      await store.close();
+      say('end');
+    } catch (error) {
+      if (!(error instanceof FleximError)) throw error;
+      say(`${error.code} ${error.message}`);
+    }
+  },
+  compact: (directory) => repair((opening) => compactStore(directory, 'relay', opening)),
+  recover: (directory) =>
+    repair((opening) => recoverStore(directory, 'relay', { ...opening, now: new Date(0) })),
+  import: (directory) =>
+    repair((opening) => {
+      const lines = linesOf(createReadStream(process.argv[5] ?? ''));
+      return importStore(directory, 'relay', opening, lines);
+    }),
 };
+
+/** Says each step and waits at those that are named, then says what came of it. */
+async function repair(work: (opening: Opening) => Promise<object>): Promise<void> {
+  const stops = (process.argv[4] ?? '').split(',');
+  const onStep = (step: string) => {
+    say(step);
+    if (stops.includes(step)) wait();
+  };
+  try {
+    await work({ owner: thisProcess(), isAlive, onStep });
+    say('done');
+  } catch (error) {
+    if (!(error instanceof FleximError)) throw error;
+    say(`${error.code} ${error.message}`);
+  }
+}
 
 const [task = '', directory = ''] = process.argv.slice(2);
 await tasks[task]?.(directory);
