@@ -147,7 +147,8 @@ export class Client {
   }
 
   async #crash(session: Session, over: AbortSignal): Promise<void> {
-    await nap(this.#chance.below(60), over);
+    // At once, it is in the middle of what was queued for it.
+    if (this.#chance.oneIn(2)) await nap(this.#chance.below(60), over);
     session.pause(false);
     await nap(5 + this.#chance.below(60), over);
     session.leave('reset');
