@@ -12,8 +12,8 @@ import { type ByteRows, Mailbox, type Post, type Refusal, type Tables } from './
 
 export interface QueueStore {
   bytes(name: string): ByteRows;
-  /** Kept when all changes are on the disk; all or none. */
-  batch(work: () => void): Promise<void>;
+  /** Kept when all changes are on the disk; all or none. `adds` is how many bytes come to them, about. */
+  batch(work: () => void, adds?: number): Promise<void>;
 }
 
 export interface QueueOptions {
@@ -140,7 +140,7 @@ export class Queue {
     store
       .batch(() => {
         for (const mailbox of written) mailbox.write(time);
-      })
+      }, bytes)
       .then(
         () => {
           this.#writing = false;

@@ -43,6 +43,8 @@ export interface Relay {
   readonly doors: Doors;
   readonly paces: Paces;
   readonly turns: Turns;
+  /** The store cannot be trusted any more. */
+  readonly broken: (error: Error) => void;
 }
 
 export function createRelay(options: RelayOptions): Relay {
@@ -66,7 +68,7 @@ export function createRelay(options: RelayOptions): Relay {
   });
   return {
     ...{ name, roster, limits, clock, log, directory, queue, router, expiry },
-    ...{ drops, doors, paces, turns },
+    ...{ drops, doors, paces, turns, broken },
   };
 }
 

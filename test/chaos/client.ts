@@ -45,23 +45,30 @@ export async function nap(ms: number, signal: AbortSignal): Promise<void> {
   await sleep(ms, undefined, { signal }).catch(() => {});
 }
 
+export interface Surroundings {
+  readonly people: readonly Person[];
+  readonly ledger: Ledger;
+  readonly chance: Chance;
+  readonly habits: Habits;
+  readonly sure: () => boolean;
+}
+
 export class Client {
   readonly me: Person;
   readonly #people: readonly Person[];
   readonly #ledger: Ledger;
   readonly #chance: Chance;
   readonly #habits: Habits;
+  readonly #sure: () => boolean;
   readonly #open = new Set<Session>();
 
-  constructor(
-    me: Person,
-    others: { people: readonly Person[]; ledger: Ledger; chance: Chance; habits: Habits },
-  ) {
+  constructor(me: Person, others: Surroundings) {
     this.me = me;
     this.#people = others.people;
     this.#ledger = others.ledger;
     this.#chance = others.chance;
     this.#habits = others.habits;
+    this.#sure = others.sure;
     if (me.smudged) this.#ledger.smudge(me.index);
     if (!me.acks) this.#ledger.loosen(me.index);
   }
@@ -97,6 +104,7 @@ export class Client {
         people: this.#people,
         ledger: this.#ledger,
         generation,
+        sure: this.#sure,
       });
       visit.arrived?.();
       this.#open.add(session);

@@ -1,7 +1,7 @@
 // npm run chaos -- [scenario …] [--kills N] [--seconds N] [--seed N] [--jobs N] [--json FILE]
 // npm run chaos -- --planted [fault …] | --list | --report FILE
-// Alone: every scenario for some seconds, and the planted faults. --kills is shared among those of the
-// scenarios that only kill; --json keeps the result, --report makes docs/reliability.md of it. Ends with
+// Alone: every scenario for some seconds, and the planted faults. --kills is shared among kill and
+// durable, as far as they are chosen; --json keeps the result, --report makes docs/reliability.md of it. Ends with
 // `N passed, N failed`.
 
 import { readFileSync, writeFileSync } from 'node:fs';
@@ -69,7 +69,7 @@ function plan(scenarios: readonly Scenario[], seed: number): Task[] {
   const kills = whole('kills');
   const jobs = whole('jobs') as number;
   const seconds = whole('seconds') ?? SECONDS;
-  const killers = scenarios.filter(({ ends }) => ends.every((end) => end === 'kill'));
+  const killers = scenarios.filter(({ killStartOneIn = 0 }) => killStartOneIn > 0);
   if (kills !== undefined && killers.length === 0) usage('none of these scenarios takes --kills');
   // All kills of one task meet the same store; so there are as few tasks as keep the jobs busy.
   const parts = Math.max(1, Math.ceil(jobs / Math.max(1, killers.length)));

@@ -5,6 +5,7 @@ import { renameSync, writeFileSync } from 'node:fs';
 import { pathToFileURL } from 'node:url';
 import type { Chance } from '../model/chance.ts';
 import { type Habits, nap } from './client.ts';
+import { diskEnv, diskIsSure, fillDisk } from './disk.ts';
 import type { Fate, PipeFate } from './network.ts';
 import type { Life } from './relay.ts';
 
@@ -40,6 +41,10 @@ export interface Scenario {
   readonly calmOneIn: number;
   /** What the network does to a connection; null: nothing. */
   readonly fate?: (chance: Chance, smudged: boolean) => Fate | null;
+  /** Last words with which the relay may end by itself. */
+  readonly mayEnd?: RegExp;
+  /** Whether an answered barrier says that an acknowledgement is kept; else it does. */
+  readonly sure?: () => boolean;
   /** Runs beside the clients until it is over. */
   readonly trouble?: (tools: Tools) => Promise<void>;
 }
@@ -153,6 +158,20 @@ export const SCENARIOS: readonly Scenario[] = [
       CHAOS_CLOCK: file('clock'),
     }),
     trouble: jump,
+  },
+  {
+    name: 'full',
+    about:
+      'the disk is full from time to time (refusals, not losses), also when the relay is killed',
+    clients: 6,
+    habits: LONG,
+    lifeMs: [300, 2_000],
+    ends: ['kill'],
+    calmOneIn: 2,
+    env: diskEnv,
+    sure: diskIsSure,
+    mayEnd: /\[store-failed\]\s*$/, // a disk that fills up unforeseen
+    trouble: fillDisk,
   },
 ];
 

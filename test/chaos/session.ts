@@ -42,6 +42,8 @@ export interface SessionOptions {
   readonly people: readonly Person[];
   readonly ledger: Ledger;
   readonly generation: number;
+  /** Whether an answered barrier says that an acknowledgement is kept. */
+  readonly sure: () => boolean;
 }
 
 interface Mark {
@@ -215,14 +217,14 @@ export class Session {
   }
 
   #pong(id: number): void {
-    const { me, ledger, generation } = this.#options;
+    const { me, ledger, generation, sure } = this.#options;
     while (this.#marks[0] && this.#marks[0].id <= id) {
       const { sent, acked, answered } = this.#marks.shift() as Mark;
       const dealt = this.#letters.splice(0, sent - this.#dealt);
       this.#dealt = sent;
       if (!me.smudged) {
         for (const letter of dealt) ledger.passed(letter, generation);
-        this.#reading.confirmed(acked);
+        if (sure()) this.#reading.confirmed(acked);
       }
       answered();
     }

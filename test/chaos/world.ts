@@ -49,7 +49,7 @@ export class World {
   readonly #place: RelayPlace;
   readonly #people: readonly Person[];
   readonly #clients: readonly Client[];
-  readonly #counts = { starts: 0, kills: 0, stops: 0, calms: 0, troubles: 0, kept: 0 };
+  readonly #counts = { starts: 0, kills: 0, stops: 0, ownEnds: 0, calms: 0, troubles: 0, kept: 0 };
   readonly #times = {
     startMs: [] as number[],
     lifeMs: [] as number[],
@@ -70,7 +70,7 @@ export class World {
       root: options.root,
       ...(env ? { env } : {}),
     });
-    const { clients, loose = 0, smudged = 0, habits } = scenario;
+    const { clients, loose = 0, smudged = 0, habits, sure = () => true } = scenario;
     this.#people = Array.from({ length: clients }, (_, index) => ({
       index,
       keys: newKeys(),
@@ -84,6 +84,7 @@ export class World {
           ledger: this.#ledger,
           chance: new Chance(options.seed * 64 + me.index + 1),
           habits,
+          sure,
         }),
     );
   }
@@ -154,7 +155,9 @@ export class World {
     let crashed = false;
     life.crashed.then((said) => {
       crashed = true;
-      this.#ledger.violation('crash', said);
+      if (this.#scenario.mayEnd?.test(said)) this.#counts.ownEnds++;
+      else this.#ledger.violation('crash', said);
+      this.#ledger.ended(generation, 'killed');
       going.abort('dead');
     });
     const { promise: arrival, resolve: arrived } = withResolvers<void>();

@@ -30,7 +30,7 @@ export interface RunOptions {
   readonly node?: readonly string[];
   /** How many files it may have open. */
   readonly files?: number;
-  /** Another copy of the programs: bin/ with the dist/ beside it. */
+  /** Another checkout, or a copy of this one. */
   readonly root?: string;
 }
 

@@ -432,11 +432,22 @@ export class Visitor implements Member, Sender, ConnectionHandler {
       .then((result) => {
         if (this.#stage !== 'leaving') done(result);
       })
-      .catch((error: unknown) => {
-        this.#house.relay.log.error({ err: error }, 'the store failed');
-        this.#cut('connection-error');
-      })
+      .catch((error: Error) => this.#unkept(error))
       .finally(() => this.#connection.release());
+  }
+
+  /** What was asked for is not on the disk. */
+  #unkept(error: Error): void {
+    const { relay } = this.#house;
+    if (isFleximError(error, 'store-failed')) return relay.broken(error);
+    if (!isFleximError(error, 'store-full')) {
+      relay.log.error({ err: error }, 'the store failed');
+      return this.#cut('connection-error');
+    }
+    relay.drops.count('store-full');
+    const words = `store-full ${REFUSED['store-full']}`;
+    if (this.#stage === 'member') this.#reply(statusFrame('refused', words));
+    else this.#leave(statusFrame('loginFailed', words));
   }
 
   #unpack<N extends DatumName>(name: N, bytes: Buffer, start: number, end: number) {
