@@ -16,6 +16,7 @@ async function run({ scenario, seed, seconds, kills, planted }: Task): Promise<v
   const plan = SCENARIOS.find(({ name }) => name === scenario);
   if (!plan || (planted !== undefined && !fault)) throw new Error(`no ${scenario} ${planted}`);
   const copy = fault ? plant(fault) : null;
+  if (copy) process.on('exit', copy.remove);
   const world = new World(plan, {
     seed,
     seconds,
@@ -27,7 +28,6 @@ async function run({ scenario, seed, seconds, kills, planted }: Task): Promise<v
     await tell({ outcome: await world.run() });
   } finally {
     clearInterval(timer);
-    copy?.remove();
   }
 }
 

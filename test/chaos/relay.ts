@@ -36,8 +36,10 @@ const START_MS = 20_000; // longer is a hang
 const STOP_MS = 15_000;
 
 const alive = new Set<RelayProcess>();
+const homes = new Set<Home>();
 process.on('exit', () => {
   for (const each of alive) each.child.kill('SIGKILL');
+  for (const each of homes) each.remove();
 });
 
 export class RelayPlace {
@@ -47,6 +49,7 @@ export class RelayPlace {
 
   constructor(options: RelayOptions) {
     this.#options = options;
+    homes.add(this.#home);
   }
 
   file(name: string): string {
@@ -90,6 +93,7 @@ export class RelayPlace {
   }
 
   remove(): void {
+    homes.delete(this.#home);
     this.#home.remove();
   }
 }
