@@ -36,6 +36,8 @@ export const LIMITS = {
   connectionsPerAddress: count('connections-per-address', 'connections of one address or IPv6 /64'),
   connectsPerSecond: count('connects-per-second', 'new connections of one address a second'),
   connectsBurst: count('connects-burst', 'of those, how many at once'),
+  arrivalsPerSecond: count('arrivals-per-second', 'new connections in all a second'),
+  arrivalsBurst: count('arrivals-burst', 'of those, how many at once'),
   helloMs: duration('hello-timeout', 'time for the first five bytes', HOUR),
   loginMs: duration('login-timeout', 'time for the login', HOUR),
   strangerFrames: count('stranger-frames', 'frames of a connection before its login'),

@@ -7,6 +7,7 @@ export const DROP_REASONS = [
   'before-login', // a frame that needs a login
   'command-fast', // a command over the rate of its key
   'connection-error', // the network cut a connection
+  'connections-fast', // connections in all came too fast
   'connections-full', // too many connections in all
   'fetch-fast', // prekeys over the rate of a key; it was answered with the seconds to wait
   'hello-timeout', // no complete hello in time

@@ -11,6 +11,9 @@ export interface Limits {
   /** New connections of one address, and how many of them at once. */
   readonly connectsPerSecond: number;
   readonly connectsBurst: number;
+  /** New connections in all, and how many of them at once. */
+  readonly arrivalsPerSecond: number;
+  readonly arrivalsBurst: number;
   /** For the whole hello, from the accepted connection. */
   readonly helloMs: number;
   /** From the greeting to a successful login. */
@@ -68,6 +71,8 @@ export const DEFAULT_LIMITS: Limits = {
   connectionsPerAddress: 1_000,
   connectsPerSecond: 100,
   connectsBurst: 500,
+  arrivalsPerSecond: 1_000,
+  arrivalsBurst: 2_000,
   helloMs: 10_000,
   loginMs: 15_000,
   strangerFrames: 256,
