@@ -17,6 +17,13 @@ import { Child } from './process.ts';
 const CONNECTIONS = 5_000;
 const LIMIT_KIB = 16;
 const AT_ONCE = 50;
+// All of them come from one address.
+const CROWD = [
+  'connections-per-address',
+  'connects-per-second',
+  'logins-per-minute',
+  'new-keys-per-hour',
+].map((name) => `--${name}=0`);
 const BARE = `
   const server = require('node:net').createServer((socket) => socket.on('data', () => {}));
   server.listen(0, '127.0.0.1', () => console.log('127.0.0.1:' + server.address().port));
@@ -31,7 +38,14 @@ async function inBatches<T>(count: number, open: () => Promise<T>): Promise<T[]>
 async function measureRelay(): Promise<number> {
   const home = await mkdtemp(join(tmpdir(), 'flexim-bench-'));
   const relay = new Child(
-    [join(import.meta.dirname, '../bin/flexim-relay'), '--port', '0', '--log-level', 'silent'],
+    [
+      join(import.meta.dirname, '../bin/flexim-relay'),
+      '--port',
+      '0',
+      '--log-level',
+      'silent',
+      ...CROWD,
+    ],
     { XDG_DATA_HOME: home, XDG_CONFIG_HOME: home },
   );
   const known = new Map<string, string>();

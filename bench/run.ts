@@ -4,6 +4,7 @@
 import { parseArgs } from 'node:util';
 import { datums } from './datums.ts';
 import { envelopes, handshakes } from './envelope.ts';
+import { flood } from './flood.ts';
 import { framing } from './framing.ts';
 import { idle } from './idle.ts';
 import { mailbox } from './mailbox.ts';
@@ -15,6 +16,7 @@ const BENCHES: Readonly<Record<string, () => Promise<Report[]>>> = {
   datums: async () => datums().map(compete),
   envelope: async () => [compete(envelopes()), handshakes()],
   idle,
+  flood,
   start,
   mailbox,
 };

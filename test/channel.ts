@@ -20,6 +20,8 @@ export class FakeChannel implements Channel {
     this.#handler = handler;
   }
 
+  keep(): void {}
+
   write(bytes: Uint8Array, written: () => void): void {
     this.calls.push('write');
     this.writes.push({ bytes: Buffer.from(bytes), written });

@@ -7,7 +7,7 @@ import { seal } from '../src/crypto/sodium.ts';
 import { fromHex } from '../src/lib/bytes.ts';
 import { AsyncQueue, withResolvers } from '../src/lib/queue.ts';
 import { openField } from '../src/protocols/flexim/fields.ts';
-import { makeChallenge } from '../src/protocols/flexim/login.ts';
+import { type Challenge, makeChallenge } from '../src/protocols/flexim/login.ts';
 import {
   type Command,
   DATUMS,
@@ -20,6 +20,7 @@ import {
 } from '../src/protocols/flexim/wire.ts';
 import { exactly, FrameReader } from '../src/wire/frames.ts';
 import { encode } from '../src/wire/msgpack.ts';
+import { atOnce } from './steps.ts';
 
 /** What the relay says at each step of the login, and to each command after it; null is silence. */
 export interface Steps {
@@ -39,14 +40,14 @@ export const AUTH_BYTES =
 const HONEST: Steps = {
   greeting: ({ relay }) => greeting(relay.identity.exchange.publicKey),
   auth: (visit) => {
-    const challenge = makeChallenge({
+    const steps = makeChallenge({
       client: visit.client,
       relay: visit.relay.identity.exchange.publicKey,
       binding: BINDING,
       date: 1_700_000_000,
       lastSeen: visit.relay.lastSeen,
     });
-    return encodeFrame('Auth', (challenge as NonNullable<typeof challenge>).auth);
+    return encodeFrame('Auth', (atOnce(steps) as Challenge).auth);
   },
   user: (visit) => frame('User', ownUser(visit)),
   answer: (visit, { cmd, payload }) => {

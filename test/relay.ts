@@ -13,6 +13,18 @@ import { DEFAULT_LIMITS, type Limits } from '../src/relay/limits.ts';
 import { createRelay, type Relay, type RosterPolicy } from '../src/relay/relay.ts';
 import { Store } from '../src/store/store.ts';
 
+/** For tests in which a crowd comes from one address, or one key does the work of many. */
+export const CROWD: Partial<Limits> = {
+  connections: 0,
+  connectionsPerAddress: 0,
+  connectsPerSecond: 0,
+  loginsPerMinute: 0,
+  newKeysPerHour: 0,
+  messagesPerSecond: 0,
+  bytesPerSecond: 0,
+  commandsPerSecond: 0,
+};
+
 export interface TestRelay {
   readonly relay: Relay;
   readonly identity: Identity;

@@ -40,6 +40,7 @@ export const EXIT: Readonly<Record<ErrorCode, number>> = {
   'relay-stopping': 75,
   'relay-unreachable': 69,
   replaced: 75,
+  'slow-down': 75,
   'state-damaged': 74,
   'state-version': 76,
   'store-busy': 75,

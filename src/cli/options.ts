@@ -6,14 +6,18 @@ import { parse, TomlError } from 'smol-toml';
 import yargs, { type Argv } from 'yargs';
 import { FleximError, systemCode } from '../lib/errors.ts';
 import { printable } from '../lib/text.ts';
+import { formatDuration, formatSize, parseDuration, parseSize } from './units.ts';
 
 export interface Option {
-  readonly type: 'string' | 'number' | 'boolean';
+  /** A size is a number of bytes, a duration one of milliseconds: cli/units.ts. */
+  readonly type: 'string' | 'number' | 'boolean' | 'size' | 'duration';
   readonly about: string;
   readonly default?: string | number | boolean;
   readonly choices?: readonly string[];
   readonly min?: number;
   readonly max?: number; // of a number; of the characters of a text
+  /** Heading in the help. */
+  readonly group?: string;
   /** On the command line only. */
   readonly flagOnly?: true;
 }
@@ -22,9 +26,9 @@ export type Options = Readonly<Record<string, Option>>;
 
 type Value<O extends Option> = O['type'] extends 'string'
   ? string
-  : O['type'] extends 'number'
-    ? number
-    : boolean;
+  : O['type'] extends 'boolean'
+    ? boolean
+    : number;
 export type Settings<T extends Options> = {
   readonly [K in keyof T]: T[K] extends { readonly default: string | number | boolean }
     ? Value<T[K]>
@@ -77,7 +81,7 @@ export function checkValues(args: readonly string[], options: Options): void {
     const [, name = '', given] = /^--(?:no-)?([a-z-]+)(?:=(.*))?$/s.exec(arg) ?? [];
     const option = Object.hasOwn(options, name) ? options[name] : undefined;
     const value = option?.type === 'number' ? (given ?? args[i + 1]) : given;
-    if (!option || value === undefined || option.type === 'string') return;
+    if (!option || value === undefined) return;
     if (option.type === 'boolean' && !/^(true|false)$/.test(value))
       throw new FleximError('usage', `--${name} takes no value`);
     if (option.type === 'number' && !/^-?\d+$/.test(value))
@@ -87,14 +91,15 @@ export function checkValues(args: readonly string[], options: Options): void {
 
 export function declare(argv: Argv, options: Options): Argv {
   for (const [name, option] of Object.entries<Option>({ ...options, config: CONFIG })) {
-    const shown = option.default === undefined ? {} : { defaultDescription: `${option.default}` };
+    const shown = option.default === undefined ? {} : { defaultDescription: formatted(option) };
     const choices = option.choices ? { choices: option.choices } : {};
     argv.option(name, {
-      type: option.type,
+      type: option.type === 'number' || option.type === 'boolean' ? option.type : 'string',
       describe: option.about,
       requiresArg: option.type !== 'boolean',
       ...shown,
       ...choices,
+      group: option.group ?? 'Options:',
     });
   }
   return argv;
@@ -172,13 +177,40 @@ function fromFlag(name: string, option: Option, value: unknown): unknown {
 function fromText(option: Option, text: string, complain: Complain): unknown {
   if (option.type === 'number')
     return checked(option, /^-?\d+$/.test(text) ? Number(text) : Number.NaN, complain);
-  if (option.type === 'string') return checked(option, text, complain);
+  if (option.type !== 'boolean') return checked(option, text, complain);
   if (/^(1|true|yes|on)$/i.test(text)) return true;
   if (/^(0|false|no|off)$/i.test(text)) return false;
   throw complain('want true or false');
 }
 
+const MEASURES = {
+  size: { what: 'a size', parse: parseSize, format: formatSize, example: '64M or 256KiB' },
+  duration: {
+    what: 'a time',
+    parse: parseDuration,
+    format: formatDuration,
+    example: '500ms or 30d',
+  },
+} as const;
+
+function formatted(option: Option): string {
+  const { type, default: value } = option;
+  const measure = type === 'size' || type === 'duration' ? MEASURES[type] : null;
+  return measure && typeof value === 'number' ? measure.format(value) : `${value}`;
+}
+
+function checkedMeasure(option: Option, value: unknown, complain: Complain): number {
+  const { what, parse, format, example } = MEASURES[option.type as keyof typeof MEASURES];
+  const { min = 0, max = Number.MAX_SAFE_INTEGER } = option;
+  const number = typeof value === 'string' || typeof value === 'number' ? parse(`${value}`) : null;
+  if (number === null || number < min || number > max)
+    throw complain(`want ${what} from ${format(min)} to ${format(max)}, such as ${example}`);
+  return number;
+}
+
 function checked(option: Option, value: unknown, complain: Complain): unknown {
+  if (option.type === 'size' || option.type === 'duration')
+    return checkedMeasure(option, value, complain);
   if (option.type === 'number') {
     const { min = 0, max = Number.MAX_SAFE_INTEGER } = option;
     if (!Number.isSafeInteger(value) || (value as number) < min || (value as number) > max)

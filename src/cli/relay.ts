@@ -9,18 +9,21 @@ import { formatAddress, isLoopback } from '../lib/address.ts';
 import { isFleximError } from '../lib/errors.ts';
 import { type Clock, systemClock } from '../lib/time.ts';
 import { protocols } from '../protocols/index.ts';
-import { DEFAULT_LIMITS } from '../relay/limits.ts';
+import { type Limits, liveLimits } from '../relay/limits.ts';
 import { createRelay, type Relay, type RosterPolicy } from '../relay/relay.ts';
 import { openStore } from '../store/open.ts';
 import type { Store } from '../store/store.ts';
+import { connectionsWithin, openFiles } from './descriptors.ts';
 import { outliveReaders, report } from './exit.ts';
+import { changed, LIMIT_OPTIONS, limitsOf } from './limits.ts';
 import { createLog, LOG_LEVELS, type LogLevel } from './log.ts';
 import { checkValues, declare, type Options, parser, type Settings, settle } from './options.ts';
 import { configFile, dataHome } from './places.ts';
 import { checkNews, opening, STORE_NAME, storeDirectory } from './store.ts';
 
 const NAME = 'flexim-relay';
-const STOP_MS = 9_000; // a stop that takes longer is a hang
+const STOP_MS = 4_000; // a stop that takes so much longer than clients may is a hang
+const MAX_TIMER_MS = 2 ** 31 - 1;
 
 const OPTIONS = {
   port: {
@@ -61,26 +64,32 @@ const OPTIONS = {
   },
 } as const satisfies Options;
 
-type RelaySettings = Settings<typeof OPTIONS>;
+type RelaySettings = Settings<typeof OPTIONS> & Readonly<Record<string, unknown>>;
+const ALL_OPTIONS: Options = { ...OPTIONS, ...LIMIT_OPTIONS };
 
 export async function main(args: readonly string[]): Promise<void> {
-  if (args[0] === 'db') return (await import('./db.ts')).main(args.slice(1), OPTIONS);
-  checkValues(args, OPTIONS);
-  const argv = declare(parser(NAME, args), OPTIONS)
+  if (args[0] === 'db') return (await import('./db.ts')).main(args.slice(1), ALL_OPTIONS);
+  checkValues(args, ALL_OPTIONS);
+  const argv = declare(parser(NAME, args), ALL_OPTIONS)
     .usage(
       '$0 [options]\n$0 db <command> [options]\n\nRuns a flexim relay. It forwards messages that it cannot read.',
     )
     .epilogue(
       'Settings come from flags, then FLEXIM_… variables, then relay.toml, then the defaults.\n' +
         'SIGTERM stops it gently, a second one at once; SIGHUP reads the settings again\n' +
-        '(name, roster and log-level take effect).\n' +
+        '(name, roster, log-level and most limits take effect). docs/operations.md explains\n' +
+        'every limit.\n' +
         `${NAME} db looks after the store: numbers, backup, damage; see ${NAME} db --help.`,
     )
     .demandCommand(0, 0, '', 'It takes options only');
   const flags = await argv.parseAsync();
   if (flags.help || flags.version) return;
   const read = () =>
-    settle(OPTIONS, { flags, env: process.env, file: configFile(process.env, 'relay.toml') });
+    settle(ALL_OPTIONS, {
+      flags,
+      env: process.env,
+      file: configFile(process.env, 'relay.toml'),
+    }) as RelaySettings;
   await start(read);
 }
 
@@ -96,11 +105,12 @@ async function start(read: () => RelaySettings): Promise<void> {
   const store = await openStore(data, STORE_NAME, opening(data, news));
   const clock: Clock = systemClock;
   const identity = identityFromSeed(key.content.seed);
+  const limits = withinDescriptors(limitsOf(settings), log);
   const relay = createRelay({
     name: settings.name,
     roster: settings.roster as RosterPolicy,
     store,
-    limits: DEFAULT_LIMITS,
+    limits,
     clock,
     log,
     durable: settings.durable,
@@ -121,7 +131,7 @@ async function start(read: () => RelaySettings): Promise<void> {
       await store.close();
       log.info({ drops: relay.drops.totals() }, 'stopped');
     };
-    obeySignals({ relay, store, read, log, stop });
+    obeySignals({ relay, limits, store, read, log, stop });
     const made = key.made ? 'made a new key' : 'using the key';
     log.info({ path: key.path, from: keysPlace.why }, made);
     log.info({ ...service.address, store: store.path }, 'listening');
@@ -147,13 +157,29 @@ export function reachableHost(host: string, interfaces = networkInterfaces()): s
 
 interface Running {
   readonly relay: Relay;
+  limits: Limits; // as set, where 0 is no limit
   readonly store: Store;
   readonly read: () => RelaySettings;
   readonly log: ReturnType<typeof createLog>;
   readonly stop: () => Promise<void>;
 }
 
-function obeySignals({ relay, store, read, log, stop }: Running): void {
+/** Fewer connections than asked for, where the system would not give as many descriptors. */
+function withinDescriptors(limits: Limits, log: Running['log']): Limits {
+  const files = openFiles();
+  const most = files === null ? Infinity : connectionsWithin(files);
+  if (limits.connections !== 0 && limits.connections <= most) return limits;
+  if (most === Infinity) return limits;
+  log.warn(
+    { openFiles: files, wanted: limits.connections, connections: most },
+    'fewer connections than --connections: the limit of open files is too low; ' +
+      'raise it (LimitNOFILE= of systemd, or ulimit -n) to 64 more than --connections',
+  );
+  return { ...limits, connections: most };
+}
+
+function obeySignals(running: Running): void {
+  const { relay, store, log, stop } = running;
   let stopping: NodeJS.Signals | null = null;
   const end = (code: number) => {
     // Two ways of exiting hang or abort in native code: with LMDB's writer at work, and with a
@@ -165,10 +191,11 @@ function obeySignals({ relay, store, read, log, stop }: Running): void {
     if (stopping) return end(1); // the second time: at once
     stopping = signal;
     log.info({ signal, online: relay.router.online }, 'stopping');
+    const late = Math.min(relay.limits.drainMs + STOP_MS, MAX_TIMER_MS);
     setTimeout(() => {
       log.error({}, 'the stop took too long');
       end(1);
-    }, STOP_MS).unref();
+    }, late).unref();
     stop().then(
       () => end(0),
       (error: unknown) => end(report(NAME, error)),
@@ -178,16 +205,22 @@ function obeySignals({ relay, store, read, log, stop }: Running): void {
   process.on('SIGINT', onStop);
   // On a terminal it means that the terminal was closed.
   const isForeground = process.stdin.isTTY || process.stderr.isTTY;
-  process.on('SIGHUP', isForeground ? onStop : () => readAgain(relay, read, log));
+  process.on('SIGHUP', isForeground ? onStop : () => readAgain(running));
 }
 
-function readAgain(relay: Relay, read: () => RelaySettings, log: Running['log']): void {
+function readAgain(running: Running): void {
+  const { relay, read, log } = running;
   try {
     const settings = read();
     relay.name = settings.name;
     relay.roster = settings.roster as RosterPolicy;
     log.level = settings['log-level'];
-    log.info({ name: relay.name, roster: relay.roster }, 'read the settings again');
+    const limits = withinDescriptors(limitsOf(settings), log);
+    const { live, later } = changed(running.limits, limits);
+    Object.assign(relay.limits, liveLimits(live));
+    running.limits = { ...running.limits, ...live };
+    log.info({ name: relay.name, roster: relay.roster, limits: live }, 'read the settings again');
+    if (later.length > 0) log.warn({ options: later }, 'these count from the next start only');
   } catch (error) {
     if (!isFleximError(error)) throw error;
     log.error({ code: error.code }, `the settings stay as they were: ${error.message}`);

@@ -37,6 +37,7 @@ export const ERROR_CODES = [
   'relay-stopping',
   'relay-unreachable',
   'replaced',
+  'slow-down',
   'state-damaged',
   'state-version',
   'store-busy',

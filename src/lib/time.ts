@@ -13,7 +13,7 @@ export const systemClock: Clock = {
 
 export const DAY_S = 86_400;
 
-/** Deadlines of one length for many things: one timer for all, constant cost for each. */
+/** Deadlines of one length for many things: one timer for all, constant cost for each. Infinity: none. */
 export class Deadlines<T> {
   readonly #length: number;
   readonly #clock: Clock;
@@ -29,6 +29,7 @@ export class Deadlines<T> {
 
   /** Starts the item's deadline, anew if it runs already. */
   start(item: T): void {
+    if (this.#length === Infinity) return;
     this.#due.delete(item);
     this.#due.set(item, this.#clock.now() + this.#length);
     this.#timer ??= setTimeout(this.#fire, this.#length);

@@ -15,6 +15,8 @@ export interface Channel {
   /** The server's key, where the channel itself has proven it. */
   readonly serverKey: Uint8Array | null;
   open(handler: ChannelHandler): void;
+  /** It is to last: from here on the system asks now and then whether the other side is still there. */
+  keep(): void;
   /** `written` is called when the bytes were handed over, or the channel has closed. */
   write(bytes: Uint8Array, written: () => void): void;
   pause(): void;

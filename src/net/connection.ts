@@ -12,6 +12,8 @@ export interface ConnectionHandler {
   handed?(start: number, bytes: Buffer): void;
   /** The output is written up to this place. */
   written?(position: number): void;
+  /** So many bytes came, and what could be cut of them was; not called while it is ending. */
+  read?(bytes: number): void;
   /** Once; nothing is called after it. */
   closed(error: Error | null): void;
 }
@@ -30,7 +32,8 @@ const EMPTY = Buffer.alloc(0);
 
 let dirty: Connection[] = [];
 
-function flushAll(): void {
+/** Writes what all connections have gathered; at the end of each turn it comes by itself. */
+export function flushAll(): void {
   const turn = dirty;
   dirty = [];
   for (const connection of turn) connection.flush();
@@ -70,6 +73,11 @@ export class Connection {
     channel.open(this);
   }
 
+  /** Bytes that were read and not cut yet. */
+  get unread(): number {
+    return this.#reader.pending;
+  }
+
   /** Bytes that wait to be written. */
   get waiting(): number {
     return this.#filled + this.#writing;
@@ -85,11 +93,12 @@ export class Connection {
     return this.#received;
   }
 
-  /** Other bounds from here on; what waits already goes to the new account. */
+  /** It stays, within other bounds from here on; what waits already goes to the new account. */
   allow(options: ConnectionOptions): void {
     this.#options.account?.(-this.waiting);
     this.#options = options;
     options.account?.(this.waiting);
+    this.channel.keep();
   }
 
   /** How frames are cut from the next one on. */
@@ -192,7 +201,10 @@ export class Connection {
   data(chunk: Buffer): void {
     if (this.#over || this.#ending) return;
     this.#received += chunk.length;
-    this.#guard(() => this.#reader.push(chunk));
+    this.#guard(() => {
+      this.#reader.push(chunk);
+      if (!this.#ending && !this.#over) this.#handler.read?.(chunk.length);
+    });
   }
 
   closed(error: Error | null): void {

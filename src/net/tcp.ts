@@ -10,16 +10,12 @@ const KEEPALIVE_MS = 60_000;
 class TcpChannel implements Channel {
   readonly binding = NO_BINDING;
   readonly serverKey = null;
+  readonly remote: string;
   readonly #socket: Socket;
 
   constructor(socket: Socket) {
+    this.remote = socket.remoteAddress ?? ''; // which is gone with the connection
     this.#socket = socket;
-    socket.setNoDelay(true);
-    socket.setKeepAlive(true, KEEPALIVE_MS);
-  }
-
-  get remote(): string {
-    return this.#socket.remoteAddress ?? '';
   }
 
   open(handler: ChannelHandler): void {
@@ -29,6 +25,10 @@ class TcpChannel implements Channel {
       failure = error;
     });
     this.#socket.on('close', () => handler.closed(failure));
+  }
+
+  keep(): void {
+    this.#socket.setKeepAlive(true, KEEPALIVE_MS);
   }
 
   write(bytes: Uint8Array, written: () => void): void {
@@ -67,8 +67,15 @@ export interface Listener {
   close(): Promise<void>;
 }
 
+export interface Accept {
+  /** Takes the channel, or resets it before it has opened it. */
+  accept(channel: Channel): void;
+  /** The system could not give a connection that was there. */
+  missed(): void;
+}
+
 /** Listens, or throws `port-in-use` or `port-refused`. */
-export function listenTcp(at: TcpAddress, accept: (channel: Channel) => void): Promise<Listener> {
+export function listenTcp(at: TcpAddress, { accept, missed }: Accept): Promise<Listener> {
   const server = createServer({ allowHalfOpen: false, noDelay: true }, (socket) =>
     accept(new TcpChannel(socket)),
   );
@@ -76,7 +83,7 @@ export function listenTcp(at: TcpAddress, accept: (channel: Channel) => void): P
     server.once('error', (error) => reject(listenError(error, at)));
     server.listen({ host: at.host, port: at.port, backlog: 4_096 }, () => {
       server.removeAllListeners('error');
-      server.on('error', () => {}); // a failed accept (out of descriptors) concerns one visitor
+      server.on('error', missed); // a failed accept concerns one visitor; see also cli/descriptors.ts
       resolve(listener(server, at));
     });
   });
@@ -122,7 +129,12 @@ export interface DialTcpOptions {
 /** Connects, or throws `relay-unreachable`. */
 export function dialTcp(to: TcpAddress, { timeoutMs, signal }: DialTcpOptions): Promise<Channel> {
   return new Promise((resolve, reject) => {
-    const socket = createConnection({ host: to.host, port: to.port, autoSelectFamily: true });
+    const socket = createConnection({
+      host: to.host,
+      port: to.port,
+      autoSelectFamily: true,
+      noDelay: true,
+    });
     const settle = () => {
       clearTimeout(timer);
       signal.removeEventListener('abort', aborted);

@@ -1,18 +1,24 @@
 // Whatever a relay drops, refuses or cuts has a name from this closed list and is counted here.
 
 export const DROP_REASONS = [
+  'address-fast', // connections of one address came too fast
+  'address-full', // too many connections of one address
   'alias-refused', // REGISTER or the alias of AUTH: taken, held back, too many, no alias
   'before-login', // a frame that needs a login
+  'command-fast', // a command over the rate of its key
   'connection-error', // the network cut a connection
+  'connections-full', // too many connections in all
   'hello-timeout', // no complete hello in time
   'expired', // queued for longer than the relay keeps
   'live-away', // a /live Message to somebody who is not there, or is being served from his queue
   'live-slow', // a /live Message to somebody for whom too much waits
-  'login-busy', // too many logins waiting from one address
+  'login-busy', // too many logins from one address, waiting or a minute
   'login-failed', // wrong response, weak key, second AUTH
+  'login-new-key', // too many keys from one address that were never here
   'login-timeout', // no login in time
   'malformed', // a frame that is not what its type says
   'mailbox-full', // as much is queued for the recipient as may be
+  'no-descriptors', // the system had no file descriptor for a connection
   'no-hello', // something else than a Flexim client
   'recipient-unknown', // never logged in here, or no such alias
   'replaced', // an older connection, by a newer login of the same key

@@ -7,6 +7,7 @@ import type { Log } from '../lib/log.ts';
 import { type Clock, DAY_S } from '../lib/time.ts';
 import { decodeAccount } from './account.ts';
 import type { Drops } from './drops.ts';
+import type { Limits } from './limits.ts';
 import type { ByteRows } from './mailbox.ts';
 import type { Queue, QueueStore } from './queue.ts';
 import { KEY_BYTES } from './segment.ts';
@@ -14,7 +15,7 @@ import { KEY_BYTES } from './segment.ts';
 export interface ExpiryOptions {
   readonly queue: Queue;
   readonly store: QueueStore;
-  readonly days: number;
+  readonly limits: Limits;
   readonly clock: Clock;
   readonly drops: Drops;
   readonly log: Log;
@@ -60,12 +61,13 @@ export class Expiry {
   /** Removes what is too old, and gives the number of Messages. */
   async sweep(): Promise<number> {
     this.#look();
-    const { queue, store, days, clock, drops, log } = this.#options;
+    const { queue, store, clock, drops, log } = this.#options;
+    const days = this.#options.limits.queueDays;
     const wall = clock.wall();
     const row = Buffer.alloc(6);
     row.writeUIntBE(wall, 0, 6);
     await store.batch(() => this.#clocks.put(CLOCK, row));
-    if (clock.now() < this.#pausedUntil || days === 0) return 0;
+    if (clock.now() < this.#pausedUntil || !Number.isFinite(days)) return 0;
     let removed = 0;
     let from: Buffer | null = Buffer.alloc(0);
     while (from) {

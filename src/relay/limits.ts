@@ -1,10 +1,40 @@
-// What a relay allows, in one place; docs/protocols/flexim.md §11 lists them for client authors.
+// What a relay allows, in one place; docs/protocols/flexim.md §11 lists it for client authors and
+// docs/operations.md for operators. Each is an option of flexim-relay (cli/limits.ts).
+
+import type { Rate } from './buckets.ts';
 
 export interface Limits {
+  /** Connections in all, strangers among them … */
+  readonly connections: number;
+  /** … and from one address, where an IPv6 /64 counts as one. */
+  readonly connectionsPerAddress: number;
+  /** New connections of one address, and how many of them at once. */
+  readonly connectsPerSecond: number;
+  readonly connectsBurst: number;
   /** For the whole hello, from the accepted connection. */
   readonly helloMs: number;
   /** From the greeting to a successful login. */
   readonly loginMs: number;
+  /** Frames and bytes that a connection may send before its login. */
+  readonly strangerFrames: number;
+  readonly strangerBytes: number;
+  /** Logins of one address; as many at once. */
+  readonly loginsPerMinute: number;
+  /** First logins ever of a key, of one address; as many at once. */
+  readonly newKeysPerHour: number;
+  /** Logins of one address that may wait for their turn. */
+  readonly loginsWaiting: number;
+  /** How long a turn of public-key work may last before traffic goes on. */
+  readonly loginTurnMs: number;
+  /** Messages of one key, over all its connections, and how many of them at once. */
+  readonly messagesPerSecond: number;
+  readonly messagesBurst: number;
+  /** Everything that is read from one key. */
+  readonly bytesPerSecond: number;
+  readonly bytesBurst: number;
+  /** Commands of one key. */
+  readonly commandsPerSecond: number;
+  readonly commandsBurst: number;
   /** Bytes that may wait in one connection; what comes then goes to the queue. */
   readonly waitingBytes: number;
   /** Bytes of its own answers that a client may leave unread before it is not read from. */
@@ -24,10 +54,6 @@ export interface Limits {
   readonly queueBytes: number;
   readonly queueDays: number;
   readonly queueShare: number;
-  /** Logins of one address that may wait for their turn. */
-  readonly loginsWaiting: number;
-  /** How long a turn of public-key work may last before traffic goes on. */
-  readonly loginTurnMs: number;
   /** How long a stopping relay waits for clients to take what is theirs. */
   readonly drainMs: number;
   /** A client that is silent for so long, while the relay stops, has nothing more to say. */
@@ -35,8 +61,24 @@ export interface Limits {
 }
 
 export const DEFAULT_LIMITS: Limits = {
+  connections: 10_000,
+  connectionsPerAddress: 1_000,
+  connectsPerSecond: 100,
+  connectsBurst: 500,
   helloMs: 10_000,
   loginMs: 15_000,
+  strangerFrames: 256,
+  strangerBytes: 256 * 1024,
+  loginsPerMinute: 600,
+  newKeysPerHour: 200,
+  loginsWaiting: 256,
+  loginTurnMs: 0.25,
+  messagesPerSecond: 1_000,
+  messagesBurst: 10_000,
+  bytesPerSecond: 16 * 1024 * 1024,
+  bytesBurst: 64 * 1024 * 1024,
+  commandsPerSecond: 50,
+  commandsBurst: 500,
   waitingBytes: 1024 * 1024,
   replyBytes: 256 * 1024,
   memoryBytes: 256 * 1024 * 1024,
@@ -49,8 +91,6 @@ export const DEFAULT_LIMITS: Limits = {
   queueBytes: 64 * 1024 * 1024,
   queueDays: 30,
   queueShare: 20,
-  loginsWaiting: 256,
-  loginTurnMs: 2,
   drainMs: 5_000,
   quietMs: 300,
 };
@@ -60,3 +100,29 @@ export const ALIAS_HELD_DAYS = 30;
 export const SEARCH_MIN = 2;
 export const SEARCH_MAX = 50;
 export const PING_MAX = 256;
+/** Of a frame's body before login, and of what is kept of a stranger who waits. */
+export const STRANGER_BODY = 4_096;
+
+/** The limits as the relay's code reads them, and as they may change at run time: 0 is no limit. */
+export type LiveLimits = { -readonly [Name in keyof Limits]: number };
+
+export function liveLimits(limits: Partial<Limits>): LiveLimits {
+  const bounded = Object.entries(limits).map(([name, value]) => [name, value || Infinity]);
+  return Object.fromEntries(bounded) as LiveLimits;
+}
+
+/** A rate that follows the limits when they change; `per` is the time of the count, in seconds. */
+export function rateOf(
+  limits: Limits,
+  count: keyof Limits,
+  { burst = count, per = 1 }: { burst?: keyof Limits; per?: number } = {},
+): Rate {
+  return {
+    get perSecond() {
+      return limits[count] / per;
+    },
+    get burst() {
+      return limits[burst];
+    },
+  };
+}

@@ -2,10 +2,11 @@
 // the design, docs/protocols/flexim.md §7.6). Who reads may hold much while there is enough; past half
 // of the budget everybody has an equal part, and past three quarters the largest holders let go.
 
+import type { Limits } from './limits.ts';
+
 export interface MemoryOptions {
-  readonly budget: number;
-  /** What one connection may have waiting while there is enough. */
-  readonly most: number;
+  /** memoryBytes for all; waitingBytes is what one connection may have waiting while there is enough. */
+  readonly limits: Pick<Limits, 'memoryBytes' | 'waitingBytes'>;
   /** Called when much is used: makes room. */
   readonly relieve: () => void;
 }
@@ -26,18 +27,18 @@ export class Memory {
   }
 
   get isShort(): boolean {
-    return this.#used > this.#options.budget / 2;
+    return this.#used > this.#options.limits.memoryBytes / 2;
   }
 
   /** How far the largest holders are to be relieved. */
   get excess(): number {
-    return this.#used - this.#options.budget / 2;
+    return this.#used - this.#options.limits.memoryBytes / 2;
   }
 
   /** Connections report here every change of what they hold. */
   readonly account = (change: number): void => {
     this.#used += change;
-    if (this.#relieving || this.#used <= (this.#options.budget * 3) / 4) return;
+    if (this.#relieving || this.#used <= (this.#options.limits.memoryBytes * 3) / 4) return;
     this.#relieving = true;
     setTimeout(() => {
       this.#relieving = false;
@@ -47,7 +48,8 @@ export class Memory {
 
   /** What may wait for one of so many connections. */
   share(connections: number): number {
-    const { budget, most } = this.#options;
-    return this.isShort ? Math.min(most, budget / 2 / Math.max(1, connections)) : most;
+    const { memoryBytes, waitingBytes } = this.#options.limits;
+    if (!this.isShort) return waitingBytes;
+    return Math.min(waitingBytes, memoryBytes / 2 / Math.max(1, connections));
   }
 }

@@ -3,9 +3,11 @@
 import type { Log } from '../lib/log.ts';
 import type { Clock } from '../lib/time.ts';
 import { Directory, type DirectoryStore } from './directory.ts';
+import { Doors } from './doors.ts';
 import { Drops } from './drops.ts';
 import { Expiry } from './expiry.ts';
-import type { Limits } from './limits.ts';
+import { type Limits, type LiveLimits, liveLimits } from './limits.ts';
+import { Paces } from './paces.ts';
 import { Queue, type QueueStore } from './queue.ts';
 import { Router } from './router.ts';
 import { Turns } from './turns.ts';
@@ -30,7 +32,7 @@ export interface RelayOptions {
 export interface Relay {
   name: string; // these two may change while it runs
   roster: RosterPolicy;
-  readonly limits: Limits;
+  readonly limits: LiveLimits; // these may change, too
   readonly clock: Clock;
   readonly log: Log;
   readonly directory: Directory;
@@ -38,18 +40,34 @@ export interface Relay {
   readonly router: Router;
   readonly expiry: Expiry;
   readonly drops: Drops;
+  readonly doors: Doors;
+  readonly paces: Paces;
   readonly turns: Turns;
 }
 
 export function createRelay(options: RelayOptions): Relay {
-  const { name, roster, store, limits, clock, log, durable, tagOf, broken } = options;
+  const { name, roster, store, clock, log, durable, tagOf, broken } = options;
+  const limits = liveLimits(options.limits);
   const drops = new Drops();
   const directory = new Directory(store, clock);
   const queue = new Queue({ store, limits, clock, log, tagOf, broken });
   const router = new Router({ names: directory, queue, limits, drops, clock, durable });
-  const expiry = new Expiry({ queue, store, days: limits.queueDays, clock, drops, log });
-  const turns = new Turns({ turnMs: limits.loginTurnMs, waiting: limits.loginsWaiting, clock });
-  return { name, roster, limits, clock, log, directory, queue, router, expiry, drops, turns };
+  const expiry = new Expiry({ queue, store, limits, clock, drops, log });
+  const doors = new Doors({ limits, drops, clock, log });
+  const paces = new Paces(limits, clock);
+  const turns = new Turns({
+    clock,
+    get turnMs() {
+      return limits.loginTurnMs;
+    },
+    get waiting() {
+      return limits.loginsWaiting;
+    },
+  });
+  return {
+    ...{ name, roster, limits, clock, log, directory, queue, router, expiry },
+    ...{ drops, doors, paces, turns },
+  };
 }
 
 /** Waits until everything that was accepted is on the disk; nobody may be connected any more. */

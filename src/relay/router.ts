@@ -36,12 +36,7 @@ export class Router {
 
   constructor(options: RouterOptions) {
     this.#options = options;
-    const { memoryBytes, waitingBytes } = options.limits;
-    this.memory = new Memory({
-      budget: memoryBytes,
-      most: waitingBytes,
-      relieve: () => this.#relieve(),
-    });
+    this.memory = new Memory({ limits: options.limits, relieve: () => this.#relieve() });
   }
 
   get online(): number {

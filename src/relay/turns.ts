@@ -1,7 +1,10 @@
 // Public-key work for strangers has a budget of its own: docs/protocols/flexim.md §5.7. Jobs wait by
-// address, addresses take turns, and after a few milliseconds the event loop goes on with traffic.
+// address, addresses take turns, and after a short while the event loop goes on with traffic.
 
 import type { Clock } from '../lib/time.ts';
+
+/** Short work; true when it has more to do, at the address's next turn. */
+export type Job = () => boolean;
 
 export interface TurnsOptions {
   readonly turnMs: number;
@@ -12,7 +15,9 @@ export interface TurnsOptions {
 
 export class Turns {
   readonly #options: TurnsOptions;
-  readonly #queues = new Map<string, (() => void)[]>(); // in the order in which their turn comes
+  /** What is done before a turn: traffic that was gathered goes out first. */
+  before: () => void = () => {};
+  readonly #queues = new Map<string, Job[]>(); // in the order in which their turn comes
   #scheduled = false;
 
   constructor(options: TurnsOptions) {
@@ -20,13 +25,19 @@ export class Turns {
   }
 
   /** Queues a job; false when the address has too many waiting. Jobs must not throw. */
-  add(address: string, job: () => void): boolean {
+  add(address: string, job: Job): boolean {
     const queue = this.#queues.get(address);
     if (!queue) this.#queues.set(address, [job]);
     else if (queue.length >= this.#options.waiting) return false;
     else queue.push(job);
     this.#schedule();
     return true;
+  }
+
+  #again(address: string, job: Job): void {
+    const queue = this.#queues.get(address);
+    if (queue) queue.unshift(job);
+    else this.#queues.set(address, [job]);
   }
 
   #schedule(): void {
@@ -37,6 +48,7 @@ export class Turns {
 
   readonly #run = (): void => {
     this.#scheduled = false;
+    this.before();
     const { clock, turnMs } = this.#options;
     const end = clock.now() + turnMs;
     do {
@@ -44,9 +56,9 @@ export class Turns {
       if (next.done) return;
       const [address, queue] = next.value;
       this.#queues.delete(address);
-      const job = queue.shift();
+      const job = queue.shift() as Job;
       if (queue.length > 0) this.#queues.set(address, queue); // behind all others
-      job?.();
+      if (job()) this.#again(address, job);
     } while (clock.now() < end);
     if (this.#queues.size > 0) this.#schedule();
   };

@@ -43,6 +43,8 @@ help(
     assert.equal([relay.code, relay.stdout.trimEnd()], [0, version]);
     assert.is(about.code, 0);
     assert.match(about.stdout, /SIGTERM stops it gently/);
+    assert.match(about.stdout, /^Limits \(0 is no limit\):\n +--connections +connections in all/m);
+    for (const line of about.stdout.split('\n')) assert.ok(line.length <= 100, line);
   }),
 );
 
@@ -115,6 +117,9 @@ wrong(
     const tries: readonly [string[], RegExp][] = [
       [['--port', '70000'], /--port: want a whole number from 0 to 65535/],
       [['--port', '1.5'], /--port: want a whole number/],
+      [['--memory', '64 MB'], /--memory: want a size from 0 to 1024G, such as 64M or 256KiB/],
+      [['--hello-timeout', '10'], /--hello-timeout: want a time from 0 to 1h, such as 500ms/],
+      [['--connections=many'], /--connections: want a whole number from 0 to 1000000/],
       [['--roster', 'all'], /roster.*listed/s],
       [['--frob'], /frob/],
       [['extra'], /extra|options only/],

@@ -28,6 +28,8 @@ export interface RunOptions {
   readonly secret?: string;
   readonly cwd?: string;
   readonly node?: readonly string[];
+  /** How many files it may have open. */
+  readonly files?: number;
 }
 
 export const program = (name: string) => join(ROOT, 'bin', name);
@@ -58,8 +60,12 @@ export class Home {
   }
 
   start(name: string, args: readonly string[], options: RunOptions = {}): ChildProcess {
-    const { env = {}, cwd = this.path, node = [], secret } = options;
-    const child = spawn(process.execPath, [...node, program(name), ...args], {
+    const { env = {}, cwd = this.path, node = [], secret, files } = options;
+    const command = [process.execPath, ...node, program(name), ...args];
+    // A shell sets the limit, and is replaced by the program.
+    const limited = ['/bin/sh', '-c', `ulimit -n ${files} && exec "$@"`, 'sh', ...command];
+    const [file = '', ...rest] = files === undefined ? command : limited;
+    const child = spawn(file, rest, {
       cwd,
       env: { ...this.env, ...env },
       // In a session of its own: there is no terminal to ask for a passphrase.

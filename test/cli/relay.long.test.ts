@@ -1,7 +1,7 @@
 // flexim-relay as a process: its address, its log, its signals, its store; and flexim ping against it.
 import { once } from 'node:events';
 import { readdirSync, statSync, writeFileSync } from 'node:fs';
-import { createConnection, createServer } from 'node:net';
+import { createConnection, createServer, type Socket } from 'node:net';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { isAlive, thisProcess } from '../../src/cli/process.ts';
@@ -12,11 +12,14 @@ import { dialRelay } from '../relay.ts';
 import { ended, failed, RelayProcess, withHome, withRelayProcess } from './program.ts';
 
 const running = suite('cli: flexim-relay');
+const FEW_FILES =
+  'fewer connections than --connections: the limit of open files is too low; ' +
+  'raise it (LimitNOFILE= of systemd, or ulimit -n) to 64 more than --connections';
 
 running(
   'the address alone on stdout, ready to be dialled; JSON lines on stderr; private files',
   withHome((home) =>
-    withRelayProcess(home, ['--name', 'the relay'], async (relay) => {
+    withRelayProcess(home, ['--name', 'the relay', '--connections', '50'], async (relay) => {
       assert.match(relay.address, /^flexim:\/\/127\.0\.0\.1:\d+\?relay=[0-9a-f]{64}$/);
       const link = await dialRelay(relay.port, { relayKey: relay.key });
       assert.is(link.relay.name, 'the relay');
@@ -150,6 +153,40 @@ running(
   }),
 );
 
+running(
+  'few file descriptors: fewer connections, said at the start; those who are in go on, others are reset',
+  withHome(async (home) => {
+    const relay = new RelayProcess(home, [], { files: 64 });
+    const sockets: Socket[] = [];
+    try {
+      await relay.ready();
+      const { connections } = await relay.logged(FEW_FILES);
+      assert.is(connections, 32);
+      const link = await dialRelay(relay.port);
+      let resets = 0;
+      for (let i = 0; i < 100; i++) {
+        const socket = createConnection({ host: '127.0.0.1', port: relay.port });
+        sockets.push(socket);
+        socket.on('error', () => resets++);
+      }
+      const said = await relay.logged('connections were reset: --connections are open');
+      assert.is(said.reason, 'connections-full');
+      await link.ping();
+      while (resets < 69) await new Promise((resolve) => setImmediate(resolve));
+      await link.ping();
+      for (const socket of sockets) socket.destroy();
+      let again: Awaited<ReturnType<typeof dialRelay>> | null = null;
+      while (!again) again = await dialRelay(relay.port).catch(() => null);
+      await again.close();
+      await link.close();
+      assert.is((await relay.stop()).code, 0);
+    } finally {
+      for (const socket of sockets) socket.destroy();
+      relay.child.kill('SIGKILL');
+    }
+  }),
+);
+
 running('a pid that was given out again is not the process that had it', async () => {
   const parent = process.ppid;
   assert.is(isAlive(thisProcess()), true);
@@ -239,6 +276,27 @@ signals(
       relay.child.kill('SIGHUP');
       const { stderr } = await relay.stop();
       assert.not.match(stderr, /"stopped"/);
+    });
+  }),
+);
+
+signals(
+  'SIGHUP changes limits of a running relay, and says which count later',
+  withHome(async (home) => {
+    home.configure('relay.toml', 'commands-per-second = 1\ncommands-burst = 1\n');
+    await withRelayProcess(home, [], async (relay) => {
+      const link = await dialRelay(relay.port);
+      const pings = () => Promise.allSettled([link.ping(), link.ping(), link.ping()]);
+      const refused = (await pings()).filter(({ status }) => status === 'rejected');
+      assert.ok(refused.length > 0);
+      home.configure('relay.toml', 'commands-per-second = 0\nhello-timeout = "3s"\n');
+      relay.child.kill('SIGHUP');
+      const { limits } = await relay.logged('read the settings again');
+      assert.equal(limits, { commandsPerSecond: 0, commandsBurst: 500 });
+      const { options } = await relay.logged('these count from the next start only');
+      assert.equal(options, ['hello-timeout']);
+      assert.ok((await pings()).every(({ status }) => status === 'fulfilled'));
+      await link.close();
     });
   }),
 );

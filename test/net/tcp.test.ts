@@ -8,6 +8,7 @@ import { isFleximError } from '../../src/lib/errors.ts';
 import { dialTcp, listenTcp } from '../../src/net/tcp.ts';
 
 const here = { host: '127.0.0.1', port: 0 };
+const nobody = { accept: () => {}, missed: () => {} };
 const patient = { timeoutMs: 60_000, signal: new AbortController().signal };
 
 const test = suite('tcp');
@@ -25,7 +26,7 @@ async function failsWith(work: Promise<unknown>, code: string, words: RegExp): P
 }
 
 test('nothing listens', async () => {
-  const listener = await listenTcp(here, () => {});
+  const listener = await listenTcp(here, nobody);
   await listener.close();
   await failsWith(dialTcp(listener.address, patient), 'relay-unreachable', /nothing listens there/);
 });
@@ -47,15 +48,11 @@ test('given up while it dials', async () => {
 });
 
 test('two on one port, and an address that is not ours', async () => {
-  const listener = await listenTcp(here, () => {});
-  await failsWith(
-    listenTcp(listener.address, () => {}),
-    'port-in-use',
-    /choose another with --port/,
-  );
+  const listener = await listenTcp(here, nobody);
+  await failsWith(listenTcp(listener.address, nobody), 'port-in-use', /choose another with --port/);
   await listener.close();
   await failsWith(
-    listenTcp({ host: '192.0.2.1', port: 0 }, () => {}),
+    listenTcp({ host: '192.0.2.1', port: 0 }, nobody),
     'port-refused',
     /no such address/,
   );

@@ -13,6 +13,15 @@ export type MapStore = DirectoryStore &
     batches: number;
   };
 
+/** The rest of what a relay of paper is given. */
+export const PAPER = {
+  durable: false,
+  tagOf: (recipient: string, sender: string) => Buffer.from(`${recipient[0]}${sender.slice(0, 7)}`),
+  broken: (error: Error) => {
+    throw error;
+  },
+} as const;
+
 /** Keys in order of bytes, one transaction behind the other, as the real one. */
 export function mapStore(): MapStore {
   const bytes = new Map<string, ReturnType<typeof byteRows>>();

@@ -14,7 +14,7 @@ import type {
   Person,
   RelayInfo,
 } from '../protocol.ts';
-import { ANSWER_MS, type Answer, login, person, type Session } from './session.ts';
+import { ANSWER_MS, type Answer, login, person, type Session, slowDown } from './session.ts';
 import { STATUS } from './status.ts';
 import type { Status } from './wire.ts';
 
@@ -108,7 +108,7 @@ class FleximLink implements Link {
     try {
       await this.directory.register(alias);
     } catch (error) {
-      if (isFleximError(error, 'command-refused'))
+      if (isFleximError(error, 'command-refused') || isFleximError(error, 'slow-down'))
         this.#events.push({ kind: 'alias-refused', alias, reason: error.message });
       else session.fail(error as Error); // which goes the way of every session that ends
     }
@@ -258,13 +258,14 @@ function leavable<T>(queue: AsyncQueue<T>): AsyncIterableIterator<T> {
 }
 
 /** Half fixed, half chance, so that clients of a relay that went away do not return as one. A relay
- * that stops says from when on it can be there again. */
+ * that stops or is asked too often says how long to stay away. */
 function pause(
   attempt: number,
   { minMs, maxMs }: { minMs: number; maxMs: number },
   why: FleximError,
 ) {
-  const asked = why.code === 'relay-stopping' ? (why.cause as { seconds: number }).seconds : 0;
+  const isAsked = why.code === 'relay-stopping' || why.code === 'slow-down';
+  const asked = isAsked ? (why.cause as { seconds: number }).seconds : 0;
   const most = Math.min(maxMs, minMs * 2 ** Math.min(attempt + 1, 20));
   const least = Math.max(Math.min(minMs, maxMs), most / 2);
   return Math.round(asked * 1_000 + least + (most - least) * Math.random());
@@ -295,6 +296,7 @@ function people(answer: Answer): readonly Person[] {
 }
 
 function refusal({ status, payload }: Status): FleximError {
+  if (status === STATUS.slowDown) return slowDown(payload, 'for the next command');
   const words = printable(payload.replace(/^\S+ /, '')) || `status ${status}`;
   return new FleximError('command-refused', `the relay refused: ${words}`);
 }

@@ -14,13 +14,12 @@ import { fromBase64url, toBase64url, toHex, utf8 } from '../../lib/bytes.ts';
 import { FleximError } from '../../lib/errors.ts';
 import type { DatumOf } from '../../wire/datum.ts';
 import { openField, sealInt64, sealText } from './fields.ts';
-import type { Datums } from './wire.ts';
+import type { AuthResponse, Datums } from './wire.ts';
 
 const PREFIX = 'flexim-auth-1';
 const RANDOM_BYTES = 32;
 
 type Auth = DatumOf<Datums, 'Auth'>;
-type AuthResponse = DatumOf<Datums, 'AuthResponse'>;
 
 // ---- the relay's side ----
 
@@ -37,26 +36,36 @@ export interface ChallengeFor {
   readonly lastSeen: number;
 }
 
-/** A fresh challenge for the holder of a key, or null when that key is weak. */
-export function makeChallenge(to: ChallengeFor): Challenge | null {
+/**
+ * A fresh challenge for the holder of a key, or null when that key is weak. It yields between its
+ * public-key operations, so that others need not wait for all of them (§5.7).
+ */
+export function* makeChallenge(to: ChallengeFor): Generator<void, Challenge | null> {
   const random = toBase64url(randomBytes(RANDOM_BYTES));
   const text = `${PREFIX} ${toHex(to.relay)} ${toBase64url(to.binding)} ${random}`;
   const date = sealInt64(to.date, to.client);
+  if (!date) return null;
+  yield;
   const challenge = sealText(text, to.client);
+  yield;
   const last_seen = sealInt64(to.lastSeen, to.client);
-  if (!date || !challenge || !last_seen) return null;
+  if (!challenge || !last_seen) return null;
   return { text, auth: { date, challenge, last_seen } };
 }
 
-/** The client's nonce ('' if none came), or null when the response does not answer the challenge. */
-export function checkResponse(
+/**
+ * The client's nonce ('' if none came), or null when the response does not answer the challenge. Yields
+ * as makeChallenge does.
+ */
+export function* checkResponse(
   response: AuthResponse,
   challenge: string,
   relay: KeyPair,
-): string | null {
+): Generator<void, string | null> {
   const answer = openField(response.challenge, relay);
   if (typeof answer !== 'string' || !equal(utf8(answer), utf8(challenge))) return null;
   if (response.nonce === undefined) return '';
+  yield;
   const nonce = openField(response.nonce, relay);
   const fits = typeof nonce === 'string' && fromBase64url(nonce)?.length === RANDOM_BYTES;
   return fits ? nonce : null;

@@ -1,9 +1,10 @@
 // Serving Flexim: docs/protocols/flexim.md §3 (time limits) and §9 (stopping).
 
 import type { Identity } from '../../crypto/identity.ts';
+import { hostGroup } from '../../lib/address.ts';
 import { Deadlines } from '../../lib/time.ts';
 import type { Channel } from '../../net/channel.ts';
-import type { ConnectionOptions } from '../../net/connection.ts';
+import { type ConnectionOptions, flushAll } from '../../net/connection.ts';
 import { listenTcp } from '../../net/tcp.ts';
 import { type Relay, settleRelay } from '../../relay/relay.ts';
 import type { ServeOptions, Service } from '../protocol.ts';
@@ -12,6 +13,7 @@ import { type House, Visitor } from './visitor.ts';
 const STRANGER_BYTES = 4 * 1024; // unread answers before the login; they count nowhere
 const RETURN_S = 5; // clients of a stopping relay come back within so long …
 const RETURNS_A_SECOND = 200; // … or longer, when they are many
+const MAX_TIMER_MS = 2 ** 31 - 1; // a drain without a limit
 
 /** The visitors of one relay, over whatever channels they come. */
 export class Flexim implements House {
@@ -29,12 +31,15 @@ export class Flexim implements House {
     this.identity = identity;
     const { limits, clock, router } = relay;
     this.members = { replyBytes: limits.replyBytes, account: router.memory.account };
+    relay.turns.before = flushAll;
     this.#hellos = new Deadlines(limits.helloMs, clock, (each) => each.expired('hello'));
     this.#logins = new Deadlines(limits.loginMs, clock, (each) => each.expired('login'));
   }
 
   accept(channel: Channel): void {
-    this.#visitors.add(new Visitor(channel, this));
+    const group = hostGroup(channel.remote);
+    if (!this.relay.doors.enter(group)) return channel.reset();
+    this.#visitors.add(new Visitor(channel, this, group));
   }
 
   expect(visitor: Visitor, what: 'hello' | 'login' | null): void {
@@ -46,6 +51,7 @@ export class Flexim implements House {
 
   gone(visitor: Visitor): void {
     this.#visitors.delete(visitor);
+    this.relay.doors.leave(visitor.group);
     if (this.#visitors.size === 0) this.#empty?.();
   }
 
@@ -56,12 +62,18 @@ export class Flexim implements House {
     if (this.#visitors.size === 0) return;
     const { drainMs, quietMs } = this.relay.limits;
     await new Promise<void>((resolve) => {
-      const quiet = setInterval(() => {
-        for (const visitor of this.#visitors) visitor.endIfQuiet();
-      }, quietMs);
-      const late = setTimeout(() => {
-        for (const visitor of this.#visitors) visitor.abandon();
-      }, drainMs);
+      const quiet = setInterval(
+        () => {
+          for (const visitor of this.#visitors) visitor.endIfQuiet();
+        },
+        Math.min(quietMs, MAX_TIMER_MS),
+      );
+      const late = setTimeout(
+        () => {
+          for (const visitor of this.#visitors) visitor.abandon();
+        },
+        Math.min(drainMs, MAX_TIMER_MS),
+      );
       this.#empty = () => {
         clearInterval(quiet);
         clearTimeout(late);
@@ -74,7 +86,10 @@ export class Flexim implements House {
 export async function serve({ host, port, relay, identity }: ServeOptions): Promise<Service> {
   const house = new Flexim(relay, identity);
   relay.expiry.start();
-  const listener = await listenTcp({ host, port }, (channel) => house.accept(channel));
+  const listener = await listenTcp(
+    { host, port },
+    { accept: (channel) => house.accept(channel), missed: () => relay.doors.missed() },
+  );
   return {
     address: listener.address,
     stop: async () => {

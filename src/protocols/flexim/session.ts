@@ -32,7 +32,8 @@ export const ANSWER_MS = 20_000;
 const HEARTBEAT_MS = 30_000;
 const REPLY_BYTES = 1024 * 1024;
 const MAX_ALIAS = 64; // characters; the relay may be anybody
-const MAX_WAIT_S = 3_600; // a relay that stops cannot ask for more
+const MAX_WAIT_S = 3_600; // no relay can ask for more
+const BUSY = /^login-(busy|new-key) \d/;
 
 /** What a command may be answered with. */
 export type Answer = { readonly [N in 'User' | 'Roster' | 'Status' | 'Command']: NamedDatum<N> }[
@@ -122,6 +123,7 @@ export class Session implements ConnectionHandler {
   async login({ identity, host, port, relayKey, pins }: DialOptions): Promise<void> {
     const place = hostAndPort({ host, port });
     const { binding, serverKey } = this.#connection.channel;
+    this.#connection.channel.keep();
     this.#connection.send(Buffer.from(HELLO));
 
     const greeting = await this.#next('User');
@@ -178,6 +180,7 @@ export class Session implements ConnectionHandler {
       if (this.#expected?.name === 'Status' && answersCommand(status))
         return this.#arrived({ status, payload });
       if (status === STATUS.stopping) throw stopping(payload);
+      if (BUSY.test(payload)) throw slowDown(payload.replace(/^\S+ /, ''), 'for the next login');
       throw new FleximError(
         'login-refused',
         `the relay refused the login: ${printable(payload) || `status ${status}`}`,
@@ -196,7 +199,7 @@ export class Session implements ConnectionHandler {
 
   // ---- after login ----
 
-  /** Sends a command and gives its answer; a negative Status throws `command-refused`. */
+  /** Sends a command and gives its answer; a negative Status is an answer too. */
   async command(cmd: string, ...payload: string[]): Promise<Answer> {
     this.#mustBeUp();
     const { promise, resolve, reject } = withResolvers<Answer>();
@@ -387,8 +390,18 @@ function replaced(): FleximError {
   );
 }
 
+function secondsOf(payload: string): number {
+  return Math.min(Number(/^\d+/.exec(payload)?.[0] ?? 0), MAX_WAIT_S);
+}
+
+/** The relay wants to be asked less often; `cause.seconds` says when it may be asked again. */
+export function slowDown(payload: string, what: string): FleximError {
+  const seconds = Math.max(1, secondsOf(payload));
+  return new FleximError('slow-down', `the relay asks to wait ${seconds} s ${what}`, { seconds });
+}
+
 function stopping(payload: string): FleximError {
-  const seconds = Math.min(Number(/^\d+/.exec(payload)?.[0] ?? 0), MAX_WAIT_S);
+  const seconds = secondsOf(payload);
   return new FleximError('relay-stopping', `the relay is stopping; it asks to wait ${seconds} s`, {
     seconds,
   });

@@ -2,7 +2,7 @@
 // §3, §5 and §6. A visitor who has logged in is a Member for the router.
 
 import { type Identity, isCanonical } from '../../crypto/identity.ts';
-import { hostGroup, parseKey } from '../../lib/address.ts';
+import { parseKey } from '../../lib/address.ts';
 import { fromHex } from '../../lib/bytes.ts';
 import { FleximError, isFleximError } from '../../lib/errors.ts';
 import type { Channel } from '../../net/channel.ts';
@@ -12,13 +12,17 @@ import {
   type ConnectionOptions,
 } from '../../net/connection.ts';
 import type { DropReason } from '../../relay/drops.ts';
+import { STRANGER_BODY } from '../../relay/limits.ts';
 import type { Draft, Refusal } from '../../relay/mailbox.ts';
 import type { Member, Outlet, Sender } from '../../relay/outlet.ts';
+import type { Pace } from '../../relay/paces.ts';
 import type { Relay } from '../../relay/relay.ts';
+import { NEED_MORE } from '../../wire/frames.ts';
 import { answerCommand, ownUser, pong } from './commands.ts';
 import { checkResponse, makeChallenge } from './login.ts';
 import { messageEvent, statusFrame } from './status.ts';
 import {
+  type AuthResponse,
   type Command,
   type DatumName,
   datums,
@@ -29,6 +33,7 @@ import {
   frameDelimiter,
   helloDelimiter,
   MESSAGE,
+  strangerDelimiter,
 } from './wire.ts';
 
 /** What all visitors of a server share. */
@@ -57,6 +62,7 @@ const WEAK = 'the key is weak or not canonical';
 
 export class Visitor implements Member, Sender, ConnectionHandler {
   key = '';
+  readonly group: string; // where it comes from
   readonly #house: House;
   readonly #connection: Connection;
   #stage: Stage = 'hello';
@@ -69,9 +75,14 @@ export class Visitor implements Member, Sender, ConnectionHandler {
   #unsettledBytes = 0;
   #isOutrunning = false; // not read from until the disk has caught up
   #received = 0; // bytes, at the last look of a relay that stops
+  #pace: Pace | null = null; // from the login on
+  #frames = 0; // before the login
+  #bytes = 0; // before the login
+  #passing = 0; // bytes still to come of a body that is too long for a stranger
 
-  constructor(channel: Channel, house: House) {
+  constructor(channel: Channel, house: House, group: string) {
     this.#house = house;
+    this.group = group;
     this.#connection = new Connection(channel, helloDelimiter, this, house.strangers);
     house.expect(this, 'hello');
   }
@@ -143,6 +154,11 @@ export class Visitor implements Member, Sender, ConnectionHandler {
     else if (this.#stage !== 'leaving') this.#strangerFrame(bytes, start, end);
   }
 
+  read(bytes: number): void {
+    if (this.#pace) this.#pace.read(bytes, this.#messages);
+    else if (this.#stage !== 'leaving') this.#strangerRead(bytes);
+  }
+
   failed(error: Error): void {
     if (this.#stage === 'hello' && isFleximError(error)) return this.#cut('no-hello');
     // A frame handler that throws is our mistake: this connection ends, the others go on.
@@ -162,7 +178,7 @@ export class Visitor implements Member, Sender, ConnectionHandler {
   #greet(): void {
     const { relay, identity } = this.#house;
     this.#stage = 'greeted';
-    this.#connection.cutBy(frameDelimiter);
+    this.#connection.cutBy(strangerDelimiter);
     this.#reply(
       encodeFrame('User', {
         aliases: [relay.name],
@@ -173,13 +189,23 @@ export class Visitor implements Member, Sender, ConnectionHandler {
     this.#house.expect(this, 'login');
   }
 
+  /** Strangers cost little memory and little work, whatever they send (§3.3). */
+  #strangerRead(bytes: number): void {
+    const { strangerBytes } = this.#house.relay.limits;
+    this.#bytes += bytes;
+    if (this.#bytes > strangerBytes || this.#connection.unread > FRAME_HEAD + STRANGER_BODY)
+      this.#refuseLogin('too many bytes before the login');
+  }
+
   #strangerFrame(bytes: Buffer, start: number, end: number): void {
+    if (this.#passing > 0) return this.#passed(end - start);
+    if (++this.#frames > this.#house.relay.limits.strangerFrames)
+      return this.#refuseLogin('too many frames before the login');
     const name = datums.nameOf(bytes[start] as number);
+    const length = bytes.readUInt16BE(start + 1);
+    if (length > STRANGER_BODY) return this.#passOver(name, length);
     if (name === 'Command') return this.#command(bytes, start, end);
-    if (name !== 'AuthResponse') {
-      this.#house.relay.drops.count('before-login');
-      return this.#reply(statusFrame('frameBeforeLogin', 'login-first log in with AUTH'));
-    }
+    if (name !== 'AuthResponse') return this.#tooEarly();
     const response = this.#unpack('AuthResponse', bytes, start, end);
     if (!response) return;
     const challenge = this.#challenge;
@@ -192,11 +218,29 @@ export class Visitor implements Member, Sender, ConnectionHandler {
       challenge: response.challenge.slice(),
       ...(response.nonce ? { nonce: response.nonce.slice() } : {}),
     };
-    this.#inTurn(() => {
-      const nonce = checkResponse(kept, challenge, this.#house.identity.exchange);
-      if (nonce === null) this.#refuseLogin('the response is wrong');
-      else this.#admit(nonce);
-    });
+    this.#inTurn(this.#responseSteps(kept, challenge));
+  }
+
+  /** A body that is too long for a stranger is answered and not kept, and the connection goes on. */
+  #passOver(name: DatumName | null, length: number): void {
+    this.#passing = length;
+    this.#connection.cutBy((_, start, end) =>
+      end > start ? Math.min(end, start + this.#passing) : NEED_MORE,
+    );
+    const words = `too-long ${STRANGER_BODY} bytes at most before the login`;
+    if (name === 'Command') this.#reply(statusFrame('malformed', words));
+    else if (name === 'AuthResponse') this.#reply(statusFrame('badFrame', words));
+    else this.#tooEarly();
+  }
+
+  #passed(bytes: number): void {
+    this.#passing -= bytes;
+    if (this.#passing === 0) this.#connection.cutBy(strangerDelimiter);
+  }
+
+  #tooEarly(): void {
+    this.#house.relay.drops.count('before-login');
+    this.#reply(statusFrame('frameBeforeLogin', 'login-first log in with AUTH'));
   }
 
   #auth([hex = '', alias]: readonly string[]): void {
@@ -205,46 +249,64 @@ export class Visitor implements Member, Sender, ConnectionHandler {
     if (this.#stage !== 'greeted') return this.#refuseLogin('one AUTH a connection');
     if (key === null || client === null) return this.#refuseLogin('the key is not 64 hex digits');
     if (!isCanonical(client)) return this.#refuseLogin(WEAK);
+    const wait = this.#house.relay.doors.login(this.group);
+    if (wait > 0)
+      return this.#refuseLogin(`${wait} too many logins from your address`, 'login-busy');
     this.#stage = 'challenged';
     this.#alias = alias || null;
-    this.#inTurn(() => {
-      const { relay, identity } = this.#house;
-      const challenge = makeChallenge({
-        client,
-        relay: identity.exchange.publicKey,
-        binding: this.#connection.channel.binding,
-        date: relay.clock.wall(),
-        lastSeen: relay.directory.lastSeen(key),
-      });
-      if (!challenge) return this.#refuseLogin(WEAK);
-      this.key = key;
-      this.#challenge = challenge.text;
-      this.#reply(encodeFrame('Auth', challenge.auth));
-    });
+    this.#inTurn(this.#challengeSteps(key, client));
   }
 
-  /** Public-key work: reading stops, and the job waits for its turn. */
-  #inTurn(job: () => void): void {
+  *#challengeSteps(key: string, client: Uint8Array): Generator<void, void> {
+    const { relay, identity } = this.#house;
+    const challenge = yield* makeChallenge({
+      client,
+      relay: identity.exchange.publicKey,
+      binding: this.#connection.channel.binding,
+      date: relay.clock.wall(),
+      lastSeen: relay.directory.lastSeen(key),
+    });
+    if (!challenge) return this.#refuseLogin(WEAK);
+    this.key = key;
+    this.#challenge = challenge.text;
+    this.#reply(encodeFrame('Auth', challenge.auth));
+  }
+
+  *#responseSteps(response: AuthResponse, challenge: string): Generator<void, void> {
+    const nonce = yield* checkResponse(response, challenge, this.#house.identity.exchange);
+    if (nonce === null) this.#refuseLogin('the response is wrong');
+    else this.#admit(nonce);
+  }
+
+  /** Public-key work: reading stops, and each step waits for its turn. */
+  #inTurn(steps: Generator<void, void>): void {
     const { relay } = this.#house;
     this.#connection.hold();
-    const queued = relay.turns.add(hostGroup(this.#connection.channel.remote), () => {
+    const queued = relay.turns.add(this.group, () => {
+      let isDone: boolean | undefined = true;
       try {
-        if (this.#stage !== 'leaving') job();
+        if (this.#stage !== 'leaving') isDone = steps.next().done;
       } catch (error) {
         this.failed(error as Error); // the store may fail under a job, and only this visitor pays
-      } finally {
-        this.#connection.release();
       }
+      if (isDone) this.#connection.release();
+      return !isDone;
     });
-    if (!queued) this.#refuseLogin('too many logins from your address wait', 'login-busy');
+    if (!queued) this.#refuseLogin('1 too many logins from your address wait', 'login-busy');
   }
 
   #admit(nonce: string): void {
     const { relay } = this.#house;
+    // Not before the response is right: a failed login must not tell whether the key is known (§5.4).
+    const wait = relay.directory.isKnown(this.key) ? 0 : relay.doors.newKey(this.group);
+    if (wait > 0)
+      return this.#refuseLogin(`${wait} too many new keys from your address`, 'login-new-key');
     this.#hold(relay.directory.login(this.key, this.#alias), ({ refused }) => {
       if (refused) relay.drops.count('alias-refused');
       this.#stage = 'member';
       this.#connection.allow(this.#house.members);
+      this.#connection.cutBy(frameDelimiter);
+      this.#pace = relay.paces.enter(this.key, this.#connection);
       this.#alias = null;
       this.#house.expect(this, null);
       this.#outlet = relay.router.join(this, this.#acks);
@@ -342,6 +404,7 @@ export class Visitor implements Member, Sender, ConnectionHandler {
   #answer({ cmd, payload }: Command): void {
     if (cmd === 'AUTH') return this.#auth(payload);
     if (cmd === 'BYE') return this.#leave(statusFrame('fine'));
+    if (this.#pace && !this.#mayAsk(this.#pace, cmd)) return;
     if (cmd === 'PING') return this.#reply(pong(payload[0] ?? ''));
     if (cmd === 'ACKS') return this.#acknowledging(payload);
     const { relay } = this.#house;
@@ -352,6 +415,14 @@ export class Visitor implements Member, Sender, ConnectionHandler {
     const answer = answerCommand({ relay, key: this.key }, cmd, payload);
     if (answer instanceof Promise) this.#hold(answer, (frame) => this.#reply(frame));
     else this.#reply(answer);
+  }
+
+  #mayAsk(pace: Pace, cmd: string): boolean {
+    const wait = cmd === 'ACK' ? 0 : pace.command(); // an ACK has no answer (§7)
+    if (wait === 0) return true;
+    this.#house.relay.drops.count('command-fast');
+    this.#reply(statusFrame('slowDown', `${wait} slow-down too many commands`));
+    return false;
   }
 
   /** Nothing is read until the work is done, so that answers keep their order. */
@@ -431,5 +502,6 @@ export class Visitor implements Member, Sender, ConnectionHandler {
     this.#stage = 'leaving';
     this.#house.expect(this, null);
     if (this.#outlet) this.#house.relay.router.leave(this.#outlet);
+    this.#pace?.end(this.#messages);
   }
 }

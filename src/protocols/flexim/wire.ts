@@ -12,6 +12,7 @@
 //   6 Status        {status, payload}                      relay to client
 
 import { FleximError } from '../../lib/errors.ts';
+import { STRANGER_BODY } from '../../relay/limits.ts';
 import { codec, type DatumOf } from '../../wire/datum.ts';
 import { type Delimiter, lengthPrefixed, NEED_MORE } from '../../wire/frames.ts';
 import { malformed, skip, unsigned } from '../../wire/msgpack.ts';
@@ -65,6 +66,7 @@ export const DATUMS = {
 
 export type Datums = typeof DATUMS;
 export type DatumName = keyof Datums;
+export type AuthResponse = DatumOf<Datums, 'AuthResponse'>;
 export type User = DatumOf<Datums, 'User'>;
 export type Status = DatumOf<Datums, 'Status'>;
 export type Command = DatumOf<Datums, 'Command'>;
@@ -94,12 +96,21 @@ export const frameDelimiter: Delimiter = lengthPrefixed({
   max: MAX_BODY,
 });
 
+/** Before login: a head whose body would be too long comes alone, and its body is not gathered. */
+export const strangerDelimiter: Delimiter = (bytes, start, end) => {
+  const stop = frameDelimiter(bytes, start, end);
+  return stop !== NEED_MORE && stop - start > FRAME_HEAD + STRANGER_BODY
+    ? start + FRAME_HEAD
+    : stop;
+};
+
+// Made once: a stack for each would cost a flooded relay more than reading the hello.
+const NO_CLIENT = new FleximError('protocol-violation', 'this is no Flexim client');
+
 /** The hello, refused at the first byte that differs (§3.1). */
 export const helloDelimiter: Delimiter = (bytes, start, end) => {
   const known = Math.min(end - start, HELLO.length);
-  for (let i = 0; i < known; i++)
-    if (bytes[start + i] !== HELLO[i])
-      throw new FleximError('protocol-violation', 'this is no Flexim client');
+  for (let i = 0; i < known; i++) if (bytes[start + i] !== HELLO[i]) throw NO_CLIENT;
   return known === HELLO.length ? start + known : NEED_MORE;
 };
 

@@ -394,7 +394,7 @@ refused(
           const { status, payload } = statusOf(answer);
           assert.equal(
             [status, payload],
-            [-1, 'login-busy too many logins from your address wait'],
+            [-1, 'login-busy 1 too many logins from your address wait'],
           );
           assert.is(await peer.closed, 'end');
           return 'busy';
@@ -405,7 +405,7 @@ refused(
       const again = await connect();
       await again.login(newKeys());
     },
-    { limits: { loginsWaiting: 1, loginTurnMs: 0 } },
+    { limits: { loginsWaiting: 1, loginTurnMs: 0.001 } },
   ),
 );
 
