@@ -102,14 +102,15 @@ export class Paper implements Member {
     this.outlet.handed(this.#written, Buffer.from(this.#writing.join(''), 'latin1'));
   }
 
-  /** The write that is under way has ended. */
-  wrote(): void {
+  /** The write that is under way has ended; `done` is called before anybody is told. */
+  wrote(done: () => void = () => {}): void {
     if (this.isOver || this.#writing.length === 0) return;
     const length = sum(this.#writing);
     this.#written += length;
     this.#memory.account(-length);
     for (const text of this.#writing) this.got.push(...text.split(/(?<=>)/));
     this.#writing = [];
+    done();
     this.flush();
     this.outlet.written(this.#written);
   }
