@@ -90,8 +90,8 @@ export class Paper implements Member {
   }
 
   surrender(): void {
-    const rest = Buffer.from(this.#gathered.join(''), 'latin1');
-    if (rest.length > 0) this.outlet.handed(this.#written + sum(this.#writing), rest);
+    if (this.#gathered.length === 0) return;
+    this.outlet.handed(this.#written + sum(this.#writing), blockOf(this.#gathered));
   }
 
   /** What was gathered is handed on, unless a write is under way. */
@@ -99,7 +99,7 @@ export class Paper implements Member {
     if (this.isOver || this.#writing.length > 0 || this.#gathered.length === 0) return;
     this.#writing = this.#gathered;
     this.#gathered = [];
-    this.outlet.handed(this.#written, Buffer.from(this.#writing.join(''), 'latin1'));
+    this.outlet.handed(this.#written, blockOf(this.#writing));
   }
 
   /** The write that is under way has ended; `done` is called before anybody is told. */
@@ -131,6 +131,13 @@ export class Paper implements Member {
     this.outlet.leave();
     this.outlet.close();
   }
+}
+
+/** Memory of its own, none to spare. */
+function blockOf(texts: readonly string[]): Buffer {
+  const block = Buffer.allocUnsafeSlow(sum(texts));
+  block.write(texts.join(''), 'latin1');
+  return block;
 }
 
 function sum(texts: readonly string[]): number {
