@@ -61,10 +61,13 @@ const COMMANDS: readonly {
   },
 ];
 
+const STREAM = '\0'; // yargs loses a lone -, and no path can be this
+
 /** `relay` are the options of the relay, whose settings file is read here too. */
 export async function main(args: readonly string[], relay: Options): Promise<void> {
   checkValues(args, OPTIONS);
-  const argv = declare(parser(NAME, args), OPTIONS).usage(
+  const shielded = args.map((arg) => (arg === '-' ? STREAM : arg));
+  const argv = declare(parser(NAME, shielded), OPTIONS).usage(
     "$0 <command> [options]\n\nLooks after the relay's store.",
   );
   for (const { usage, about, run } of COMMANDS)
@@ -83,10 +86,16 @@ export async function main(args: readonly string[], relay: Options): Promise<voi
           alsoKnown: relay,
         });
         const directory = storeDirectory(settings.data);
-        await run({ directory, json: settings.json, file: `${flags.file ?? ''}` });
+        await run({ directory, json: settings.json, file: fileOf(flags.file) });
       },
     );
   await argv.demandCommand(1, 'which command? For example: flexim-relay db stats').parseAsync();
+}
+
+function fileOf(given: unknown): string {
+  if (given === '')
+    throw new FleximError('usage', 'the name of the file is empty; - is for a stream');
+  return `${given ?? ''}`;
 }
 
 async function stats({ directory, json }: Job): Promise<void> {
@@ -146,7 +155,7 @@ async function exportTo({ directory, file }: Job): Promise<void> {
   const reader = await readStore(directory, STORE_NAME, open(directory));
   try {
     const progress = counter('exported');
-    if (file === '-') {
+    if (file === STREAM) {
       await exportStore(reader, writeOut, progress);
       return;
     }
@@ -167,7 +176,7 @@ async function exportTo({ directory, file }: Job): Promise<void> {
 }
 
 async function importFrom({ directory, json, file }: Job): Promise<void> {
-  const input = file === '-' ? process.stdin : createReadStream(file);
+  const input = file === STREAM ? process.stdin : createReadStream('', { fd: openInput(file) });
   const lines = linesOf(readable(input, file));
   const progress = counter('read');
   const result = await importStore(directory, STORE_NAME, open(directory), lines, progress);
@@ -179,7 +188,7 @@ async function* readable(input: AsyncIterable<Uint8Array>, file: string) {
   try {
     yield* input;
   } catch (error) {
-    throw systemCode(error) ? fileError(file, 'read', error) : error;
+    throw systemCode(error) ? fileError(file === STREAM ? 'stdin' : file, 'read', error) : error;
   }
 }
 
@@ -233,6 +242,14 @@ function counter(verb: string): (rows: number) => void {
 
 function tell(text: string): void {
   if (process.stderr.isTTY) process.stderr.write(`${text}\n`);
+}
+
+function openInput(file: string): number {
+  try {
+    return openSync(file, 'r');
+  } catch (error) {
+    throw fileError(file, 'read', error);
+  }
 }
 
 function create(file: string): number {

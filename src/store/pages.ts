@@ -119,11 +119,11 @@ export class PageFile {
     }
   }
 
-  /** Any page, as it is; null behind the end of the file. */
-  raw(number: number): Buffer | null {
+  /** Pages as they are; null when they are not all there. */
+  raw(number: number, count = 1): Buffer | null {
     const { pageSize } = this.meta;
-    const page = Buffer.allocUnsafeSlow(pageSize);
-    return this.#read(page, number * pageSize) === pageSize ? page : null;
+    const pages = Buffer.allocUnsafeSlow(count * pageSize);
+    return this.#read(pages, number * pageSize) === pages.length ? pages : null;
   }
 
   #treePage(number: number): Buffer {

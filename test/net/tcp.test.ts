@@ -8,7 +8,12 @@ import { isFleximError } from '../../src/lib/errors.ts';
 import { dialTcp, listenTcp } from '../../src/net/tcp.ts';
 
 const here = { host: '127.0.0.1', port: 0 };
-const nobody = { accept: () => {}, missed: () => {} };
+const nobody = {
+  accept: () => {},
+  isOpen: () => true,
+  turnedAway: () => {},
+  missed: () => {},
+};
 const patient = { timeoutMs: 60_000, signal: new AbortController().signal };
 
 const test = suite('tcp');

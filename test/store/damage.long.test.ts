@@ -135,6 +135,12 @@ function damages(pages: number): Damage[] {
     for (const page of some(10)) at(file, page, bytesOf(below, 200), below(PAGE - 200));
     return file;
   });
+  add('a page of a table named in the list of free ones', (file) => {
+    const head = file.readBigUInt64LE(152) > file.readBigUInt64LE(PAGE + 152) ? 0 : PAGE;
+    const list = Number(file.readBigUInt64LE(head + 88));
+    file.writeBigUInt64LE(file.readBigUInt64LE(head + 136), (list + 1) * PAGE - 8);
+    return file;
+  });
   add('another kind of file', () => Buffer.from('#!/bin/sh\n'.repeat(5000)));
   return all;
 }
@@ -145,6 +151,7 @@ interface Tally {
   damaged: number;
   intact: number;
   saved: number;
+  names: string[];
 }
 
 test('every damage is found, or is none; what is recovered is true', async () => {
@@ -152,7 +159,7 @@ test('every damage is found, or is none; what is recovered is true', async () =>
   try {
     const original = await makeOriginal(place);
     const file = readFileSync(join(place, 'relay.lmdb'));
-    const tally: Tally = { damaged: 0, intact: 0, saved: 0 };
+    const tally: Tally = { damaged: 0, intact: 0, saved: 0, names: [] };
     const queue = damages(file.length / PAGE).map((damage, i) => ({ damage, i }));
     const count = queue.length;
     assert.ok(count >= 60, `${count}`);
@@ -174,6 +181,8 @@ test('every damage is found, or is none; what is recovered is true', async () =>
     );
     assert.ok(tally.damaged > 40 && tally.intact > 0, JSON.stringify(tally));
     assert.ok(share > 0.7, `${share}`);
+    const found = tally.names.some((name) => name.includes('in the list of free ones'));
+    assert.ok(found, 'LMDB would write over a page that is in use');
   } finally {
     rmSync(place, { recursive: true });
   }
@@ -191,6 +200,7 @@ async function examine(
     return same(found, content, name);
   }
   tally.damaged++;
+  tally.names.push(name);
   const result = await recoverStore(directory, 'relay', { ...OPENING, now: new Date(0) });
   assert.is(result.kept, join(directory, 'relay.lmdb.damaged-19700101-000000'), name);
   assert.ok(existsSync(result.kept ?? ''), name);

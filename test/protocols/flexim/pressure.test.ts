@@ -24,7 +24,7 @@ import {
   statusOf,
   TYPE,
 } from '../../peer.ts';
-import { CROWD, temporaryDirectory } from '../../relay.ts';
+import { temporaryDirectory } from '../../relay.ts';
 import { type Member, type Scene, scene, until } from '../../scene.ts';
 import { chat, silentPeers } from '../../silent.ts';
 
@@ -221,7 +221,7 @@ many(
       for (const peer of peers) peer.socket.destroy();
       await until(() => relay.relay.router.online === 0, 'all are gone');
     },
-    { limits: { ...CROWD, loginMs: 120_000, helloMs: 120_000 } },
+    { limits: { loginMs: 120_000, helloMs: 120_000 } },
   ),
 );
 
