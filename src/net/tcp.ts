@@ -32,7 +32,10 @@ class TcpChannel implements Channel {
   }
 
   write(bytes: Uint8Array, written: () => void): void {
-    this.#socket.write(bytes, written);
+    // Node also calls back for what a destroyed socket never wrote, and without an error.
+    this.#socket.write(bytes, (error) => {
+      if (!error && !this.#socket.destroyed) written();
+    });
   }
 
   pause(): void {

@@ -72,6 +72,7 @@ export class Twin {
   #next = 1;
   #head = 1; // as written
   #wanted = 1;
+  #offDisk = 1; // what was below it when a batch was last kept
   #underWay = Number.POSITIVE_INFINITY; // the lowest number in the batch that is being written
   #texts = 0;
   #time = 1_000;
@@ -167,7 +168,12 @@ export class Twin {
     const writing = this.#items.filter(({ isKept }) => !isKept);
     const blocks = this.#blocks.take();
     if (fails) this.#store.fail = new Error('no room');
-    const batch = this.#store.batch(() => mailbox.write(time));
+    const batch = this.#store
+      .batch(() => mailbox.write(time))
+      .then(
+        () => true,
+        () => false,
+      );
     const head = Math.max(this.#head, this.#wanted);
     this.#head = head;
     const delivered = ({ number }: Item) => number < head;
@@ -180,10 +186,7 @@ export class Twin {
       // What another thread writes may be seen a little earlier than its promise is kept.
       if (this.#isMap) this.#compare();
     }
-    const kept = await batch.then(
-      () => true,
-      () => false,
-    );
+    const kept = await batch;
     this.#underWay = Number.POSITIVE_INFINITY;
     if (fails) this.#store.fail = null;
     assert.is(kept, !fails);
@@ -195,9 +198,11 @@ export class Twin {
         if (item.waits) this.#expect(item, null);
       }
       mailbox.kept();
+      this.#offDisk = this.#head;
     } else {
       // What lies on the disk counts, and an empty mailbox has no row there.
       this.#head = before.items.some(({ isKept }) => isKept) ? before.head : 1;
+      this.#offDisk = this.#head;
       const back = writing.filter(({ number }) => number >= head); // the rest was delivered
       this.#items = this.#items.filter((item) => !writing.includes(item));
       for (const item of before.items.filter(({ isKept }) => isKept))
@@ -226,6 +231,7 @@ export class Twin {
     if (this.#items.length === 0) {
       this.#head = 1;
       this.#wanted = 1;
+      this.#offDisk = 1;
     }
     assert.is(this.#mailbox.account.head, this.#head);
   }
@@ -236,7 +242,7 @@ export class Twin {
     const mailbox = this.#mailbox;
     assert.equal(this.#settled, this.#expected);
     assert.is(mailbox.last, this.#next - 1);
-    assert.is(mailbox.isRemoving, this.#wanted > this.#head);
+    assert.is(mailbox.isRemoving, this.#wanted > this.#offDisk);
     const drafts = this.#items.filter(({ isKept }) => !isKept);
     assert.is(mailbox.isKept, drafts.length === 0);
     const { count, bytes } = mailbox.account;
@@ -248,7 +254,7 @@ export class Twin {
   }
 
   #compareRead(from: number, drafts: readonly Item[]): void {
-    const wanted = Math.max(from, this.#head);
+    const wanted = Math.max(from, this.#head, this.#wanted);
     const rows = this.#items
       .filter(({ isKept, number }) => isKept && number >= wanted)
       .sort((a, b) => a.number - b.number);
