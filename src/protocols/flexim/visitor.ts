@@ -16,10 +16,10 @@ import { STRANGER_BODY } from '../../relay/limits.ts';
 import type { Pace } from '../../relay/paces.ts';
 import type { Relay } from '../../relay/relay.ts';
 import type { Member } from '../../relay/router.ts';
-import { NEED_MORE } from '../../wire/frames.ts';
 import { answerCommand, ownUser, pong } from './commands.ts';
 import { checkResponse, makeChallenge } from './login.ts';
 import { statusFrame } from './status.ts';
+import { Stranger } from './stranger.ts';
 import {
   type AuthResponse,
   type Command,
@@ -32,7 +32,6 @@ import {
   frameDelimiter,
   helloDelimiter,
   MESSAGE,
-  strangerDelimiter,
 } from './wire.ts';
 
 /** What all visitors of a server share. */
@@ -68,13 +67,12 @@ export class Visitor implements Member, ConnectionHandler {
   #challenge: string | null = null;
   #messages = 0; // sent by this user since his login
   #pace: Pace | null = null; // from the login on
-  #frames = 0; // before the login
-  #bytes = 0; // before the login
-  #passing = 0; // bytes still to come of a body that is too long for a stranger
+  #stranger: Stranger | null; // until then
 
   constructor(channel: Channel, house: House, group: string) {
     this.#house = house;
     this.group = group;
+    this.#stranger = new Stranger(house.relay.limits);
     this.#connection = new Connection(channel, helloDelimiter, this, house.strangers);
     house.expect(this, 'hello');
   }
@@ -102,8 +100,10 @@ export class Visitor implements Member, ConnectionHandler {
   }
 
   read(bytes: number): void {
-    if (this.#pace) this.#pace.read(bytes, this.#messages);
-    else if (this.#stage !== 'leaving') this.#strangerRead(bytes);
+    if (this.#pace) return this.#pace.read(bytes, this.#messages);
+    if (this.#stage === 'leaving' || !this.#stranger) return;
+    if (!this.#stranger.mayGoOn(bytes, this.#connection.unread))
+      this.#refuseLogin('too many bytes before the login');
   }
 
   failed(error: Error): void {
@@ -124,7 +124,7 @@ export class Visitor implements Member, ConnectionHandler {
   #greet(): void {
     const { relay, identity } = this.#house;
     this.#stage = 'greeted';
-    this.#connection.cutBy(strangerDelimiter);
+    if (this.#stranger) this.#connection.cutBy(this.#stranger.delimiter);
     this.#reply(
       encodeFrame('User', {
         aliases: [relay.name],
@@ -135,21 +135,12 @@ export class Visitor implements Member, ConnectionHandler {
     this.#house.expect(this, 'login');
   }
 
-  /** Strangers cost little memory and little work, whatever they send (§3.3). */
-  #strangerRead(bytes: number): void {
-    const { strangerBytes } = this.#house.relay.limits;
-    this.#bytes += bytes;
-    if (this.#bytes > strangerBytes || this.#connection.unread > FRAME_HEAD + STRANGER_BODY)
-      this.#refuseLogin('too many bytes before the login');
-  }
-
   #strangerFrame(bytes: Buffer, start: number, end: number): void {
-    if (this.#passing > 0) return this.#passed(end - start);
-    if (++this.#frames > this.#house.relay.limits.strangerFrames)
-      return this.#refuseLogin('too many frames before the login');
+    const seen = this.#stranger?.see(bytes, start, end);
+    if (seen === 'passed') return;
+    if (seen === 'many') return this.#refuseLogin('too many frames before the login');
     const name = datums.nameOf(bytes[start] as number);
-    const length = bytes.readUInt16BE(start + 1);
-    if (length > STRANGER_BODY) return this.#passOver(name, length);
+    if (seen === 'long') return this.#tooLong(name);
     if (name === 'Command') return this.#command(bytes, start, end);
     if (name !== 'AuthResponse') return this.#tooEarly();
     const response = this.#unpack('AuthResponse', bytes, start, end);
@@ -168,20 +159,11 @@ export class Visitor implements Member, ConnectionHandler {
   }
 
   /** A body that is too long for a stranger is answered and not kept, and the connection goes on. */
-  #passOver(name: DatumName | null, length: number): void {
-    this.#passing = length;
-    this.#connection.cutBy((_, start, end) =>
-      end > start ? Math.min(end, start + this.#passing) : NEED_MORE,
-    );
+  #tooLong(name: DatumName | null): void {
     const words = `too-long ${STRANGER_BODY} bytes at most before the login`;
     if (name === 'Command') this.#reply(statusFrame('malformed', words));
     else if (name === 'AuthResponse') this.#reply(statusFrame('badFrame', words));
     else this.#tooEarly();
-  }
-
-  #passed(bytes: number): void {
-    this.#passing -= bytes;
-    if (this.#passing === 0) this.#connection.cutBy(strangerDelimiter);
   }
 
   #tooEarly(): void {
@@ -253,6 +235,7 @@ export class Visitor implements Member, ConnectionHandler {
       this.#connection.allow(this.#house.members);
       this.#connection.cutBy(frameDelimiter);
       this.#pace = relay.paces.enter(this.key, this.#connection);
+      this.#stranger = null;
       this.#alias = null;
       this.#house.expect(this, null);
       relay.router.join(this);
