@@ -294,6 +294,20 @@ strangers('frames and bytes before the login are counted, and too many end it', 
   closeAll();
 });
 
+strangers('what was gathered is written before the work of logins goes on', async () => {
+  const { relay, from, closeAll } = house();
+  const channel = from('192.0.2.1');
+  let written = -1;
+  relay.turns.add('x', () => {
+    written = channel.writes.length;
+    return false;
+  });
+  channel.feed(HELLO);
+  await turn();
+  assert.is(written, 1, 'the greeting');
+  closeAll();
+});
+
 strangers.run();
 
 // ---- users ----
