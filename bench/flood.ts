@@ -15,7 +15,7 @@ import type { Link } from '../src/protocols/protocol.ts';
 import type { Done, Order } from './flooder.ts';
 import { median, type Report } from './measure.ts';
 
-const ROUNDS = Number(process.env.ROUNDS ?? 4);
+const ROUNDS = 6;
 const ROUND_MS = 5_000;
 const SETTLE_MS = 1_500;
 const PACE_MS = 5; // 200 Messages a second
@@ -83,17 +83,10 @@ export async function flood(): Promise<Report[]> {
   const home = await mkdtemp(join(tmpdir(), 'flexim-bench-'));
   const relay = spawn(
     process.execPath,
-    [
-      ...(process.env.RELAY_NODE ?? '').split(' ').filter(Boolean),
-      join(import.meta.dirname, '../bin/flexim-relay'),
-      '--port',
-      '0',
-      '--keys',
-      join(home, 'keys'),
-    ],
+    [join(import.meta.dirname, '../bin/flexim-relay'), '--port', '0', '--keys', join(home, 'keys')],
     {
       env: { ...process.env, XDG_DATA_HOME: home, XDG_CONFIG_HOME: home },
-      stdio: ['ignore', 'pipe', process.env.FLOOD_LOG ? 'inherit' : 'ignore'],
+      stdio: ['ignore', 'pipe', 'ignore'],
     },
   );
   const flooder = fork(join(import.meta.dirname, 'flooder.ts'), { execArgv: ['--import', 'tsx'] });
