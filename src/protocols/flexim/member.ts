@@ -44,6 +44,7 @@ export class Member implements Routed, Sender {
   readonly #pace: Pace;
   #outlet: Outlet | null = null; // what goes to him, once he has joined
   #messages = 0; // sent by him since his login
+  #wasted = 0; // other frames that came to nothing
   #unsettled = 0; // of them, on their way to the disk
   #unsettledBytes = 0;
   #isOutrunning = false; // not read from until the disk has caught up
@@ -70,7 +71,7 @@ export class Member implements Routed, Sender {
   /** Nothing more is routed to him, and he sends no more; what he was sent may still arrive. */
   depart(): void {
     if (this.#outlet) this.#relay.router.leave(this.#outlet);
-    this.#pace.end(this.#messages);
+    this.#pace.end(this.#messages + this.#wasted);
   }
 
   /** The connection is over. */
@@ -145,7 +146,7 @@ export class Member implements Routed, Sender {
   // ---- what comes from him ----
 
   read(bytes: number): void {
-    this.#pace.read(bytes, this.#messages);
+    this.#pace.read(bytes, this.#messages + this.#wasted);
   }
 
   frame(bytes: Buffer, start: number, end: number): void {
@@ -154,6 +155,7 @@ export class Member implements Routed, Sender {
     const name = datums.nameOf(tag);
     if (name === 'Command') return this.#command(bytes.subarray(start + FRAME_HEAD, end));
     if (name === 'AuthResponse') return this.#visitor.refuseLogin('one login a connection');
+    this.#waste();
     this.#relay.drops.count('unknown-type');
     this.#connection.reply(
       statusFrame('badFrame', `unknown-type a client does not send type ${tag}`),
@@ -188,12 +190,17 @@ export class Member implements Routed, Sender {
     this.#connection.reply(messageEvent('queueFull', to, n, `${why} ${REFUSED[why]}`));
   }
 
+  /** A frame that came to nothing is paid for like a Message (§6.4). */
+  #waste(): void {
+    this.#wasted++;
+  }
+
   // ---- commands ----
 
   /** An answer says that everything before it is done: a Message and an ACK are when they are on the disk. */
   #command(body: Buffer): void {
     const command = this.#visitor.unpack('Command', body);
-    if (!command) return;
+    if (!command) return this.#waste();
     if (command.cmd === 'ACK') return this.#acknowledge(command.payload);
     if (this.#isSettled) return this.#answer(command);
     this.#visitor.wait(this.#settling(), () => this.#answer(command));
@@ -216,8 +223,11 @@ export class Member implements Routed, Sender {
   }
 
   #acknowledge([text = '']: readonly string[]): void {
+    const before = this.#outlet?.acknowledged;
     const isNumber = /^(0|[1-9]\d{0,14})$/.test(text);
-    if (isNumber && this.#outlet?.acknowledge(Number(text))) return;
+    const isRight = isNumber && this.#outlet?.acknowledge(Number(text));
+    if (!isRight || this.#outlet?.acknowledged === before) this.#waste();
+    if (isRight) return;
     this.#relay.drops.count('malformed');
     this.#connection.reply(
       statusFrame('badFrame', 'bad-ack not a number of Messages that were sent to you'),
@@ -239,6 +249,7 @@ export class Member implements Routed, Sender {
   #mayAsk(): boolean {
     const wait = this.#pace.command();
     if (wait === 0) return true;
+    this.#waste();
     this.#relay.drops.count('command-fast');
     this.#connection.reply(statusFrame('slowDown', `${wait} slow-down too many commands`));
     return false;

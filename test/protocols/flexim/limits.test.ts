@@ -395,6 +395,46 @@ users(
   }),
 );
 
+for (const [what, one, answers] of [
+  ['frames of an unknown type', frame(9, Buffer.alloc(0)), 1],
+  ['malformed Commands', frame(TYPE.Command, Buffer.alloc(0)), 1],
+  ['Commands that are refused for their rate', command('PING', 'x'), 1],
+  ['wrong ACKs', command('ACK', '7'), 1],
+  ['ACKs of nothing new', command('ACK', '0'), 0],
+] as const)
+  users(
+    `${what} are no way around the rate of Messages`,
+    held(
+      { messagesPerSecond: 100, messagesBurst: 10, commandsPerSecond: 1, commandsBurst: 1 },
+      async (stage) => {
+        const { clock } = stage as unknown as { clock: FakeClock };
+        const { relay, member } = stage;
+        const { peer } = await member(newKeys(), undefined, { acks: true });
+        const { pauses } = relay.relay.paces;
+        await peer.ask('PING', 'all that it may');
+        peer.write(...Array.from({ length: 15 }, () => one));
+        await until(() => pauses.size === 1, 'held');
+        await peer.take(15 * answers);
+        clock.pass(1_000);
+        await until(() => pauses.size === 0, 'read again');
+      },
+    ),
+  );
+
+users(
+  'ACKs of something new cost nothing',
+  held({ messagesPerSecond: 0.001, messagesBurst: 15 }, async ({ relay, member }) => {
+    const { peer, hex } = await member(newKeys(), undefined, { acks: true });
+    const alice = await member();
+    alice.peer.write(...Array.from({ length: 15 }, (_, n) => counted(hex, n)));
+    await peer.take(15);
+    for (let n = 1; n <= 15; n++) peer.write(command('ACK', `${n}`));
+    peer.write(...Array.from({ length: 15 }, () => counted('nobody', 0)));
+    await peer.take(15);
+    assert.is(relay.relay.paces.pauses.size, 0);
+  }),
+);
+
 users(
   'everything that is read counts as bytes',
   held({ bytesPerSecond: 1_000, bytesBurst: 5_000 }, async (stage) => {
