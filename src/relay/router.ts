@@ -33,6 +33,7 @@ export class Router {
   readonly #outlets = new Map<string, Outlet>();
   readonly #known = new Set<string>();
   readonly #options: RouterOptions;
+  readonly #members = () => this.#outlets.size; // one for all outlets: idle ones cost memory
 
   constructor(options: RouterOptions) {
     this.#options = options;
@@ -55,7 +56,6 @@ export class Router {
     // The older one, or one that was still ending, gives back what it had not delivered.
     mailbox.reader?.close();
     const { memory } = this;
-    const members = () => this.#outlets.size;
     const outlet = new Outlet({
       member,
       mailbox,
@@ -64,7 +64,7 @@ export class Router {
       memory,
       drops,
       clock,
-      members,
+      members: this.#members,
       durable,
       acks,
     });

@@ -14,8 +14,8 @@ import type {
   Person,
   RelayInfo,
 } from '../protocol.ts';
-import { ANSWER_MS, type Answer, login, person, type Session, slowDown } from './session.ts';
-import { STATUS } from './status.ts';
+import { ANSWER_MS, type Answer, login, person, type Session } from './session.ts';
+import { STATUS, slowDown } from './status.ts';
 import type { Status } from './wire.ts';
 
 const RECONNECT = { minMs: 500, maxMs: 60_000 };

@@ -2,6 +2,7 @@
 // barrier before an answer, acknowledgements, commands, pace. docs/protocols/flexim.md §3.4, §6, §7.3
 // and §8.
 
+import { setImmediate as turn } from 'node:timers/promises';
 import type { Connection } from '../../net/connection.ts';
 import type { DropReason } from '../../relay/drops.ts';
 import type { Draft, Refusal } from '../../relay/mailbox.ts';
@@ -210,10 +211,20 @@ export class Member implements Routed, Sender {
     return this.#unsettled === 0 && (this.#outlet?.isSettled ?? true);
   }
 
+  /** A full disk refuses Messages, and what was acknowledged comes off it later. */
+  get #awaitsDisk(): boolean {
+    return this.#unsettled > 0 || !(this.#isSettled || this.#relay.queue.isFull);
+  }
+
   async #settling(): Promise<void> {
-    const { queue } = this.#relay;
-    // A full disk refuses Messages, and what was acknowledged comes off it later.
-    while (this.#unsettled > 0 || !(this.#isSettled || queue.isFull)) await queue.settled();
+    let wasNothing = false;
+    while (this.#awaitsDisk) {
+      const left = this.#relay.queue.settled();
+      // With nothing under way he hears what is kept within this turn of the event loop, or never.
+      if (!left && wasNothing) throw new Error('what was under way to the disk is lost');
+      wasNothing = !left;
+      await (left ?? turn());
+    }
   }
 
   #acknowledging(payload: readonly string[]): void {

@@ -1,8 +1,7 @@
-// One connection as the client sees it: docs/protocols/flexim.md §3, §5 and §8. Login is a straight
-// line of awaited frames; after it frames go by table, and answers are matched to commands in order.
+// One connection as the client sees it: docs/protocols/flexim.md §7.3 and §8.1. Once it is through its
+// entry, frames go by table, and answers are matched to commands in order.
 
-import { hostAndPort } from '../../lib/address.ts';
-import { sameBytes, toHex, utf8 } from '../../lib/bytes.ts';
+import { toHex, utf8 } from '../../lib/bytes.ts';
 import { FleximError, isFleximError } from '../../lib/errors.ts';
 import { withResolvers } from '../../lib/queue.ts';
 import { printable } from '../../lib/text.ts';
@@ -10,19 +9,17 @@ import { Deadlines, systemClock } from '../../lib/time.ts';
 import type { Channel } from '../../net/channel.ts';
 import { Connection, type ConnectionHandler } from '../../net/connection.ts';
 import type { DatumOf, Handlers } from '../../wire/datum.ts';
-import type { Delimiter } from '../../wire/frames.ts';
 import type { DialOptions, Person, RelayInfo } from '../protocol.ts';
 import { Acks } from './acks.ts';
-import { answerChallenge, checkProof, mismatch } from './login.ts';
-import { answersCommand, STATUS } from './status.ts';
+import { Entry, greetingDelimiter } from './entry.ts';
+import { answersCommand, replaced, STATUS, stopping } from './status.ts';
 import {
+  copied,
   type DatumName,
   type Datums,
   datums,
   encodeFrame,
   FRAME_HEAD,
-  frameDelimiter,
-  HELLO,
   type Message,
   type Status,
   type User,
@@ -32,8 +29,6 @@ export const ANSWER_MS = 20_000;
 const HEARTBEAT_MS = 30_000;
 const REPLY_BYTES = 1024 * 1024;
 const MAX_ALIAS = 64; // characters; the relay may be anybody
-const MAX_WAIT_S = 3_600; // no relay can ask for more
-const BUSY = /^login-(busy|new-key) \d/;
 
 /** What a command may be answered with. */
 export type Answer = { readonly [N in 'User' | 'Roster' | 'Status' | 'Command']: NamedDatum<N> }[
@@ -59,8 +54,6 @@ interface Pending {
   readonly resolve: (answer: Answer) => void;
   readonly reject: (error: Error) => void;
 }
-
-type Expected = { name: DatumName; resolve(datum: never): void; reject(error: Error): void };
 
 /** Logs in over an open channel. Throws what went wrong, and the channel is closed then. */
 export async function login(
@@ -97,8 +90,7 @@ export class Session implements ConnectionHandler {
   readonly #handler: SessionHandler;
   readonly #pending: Pending[] = [];
   readonly #answers: Deadlines<Pending>;
-  #expected: Expected | null = null;
-  #loggedIn = false;
+  #entry: Entry | null; // until the login is done
   #isHeld = false;
   #failure: FleximError | null = null;
   #retiring: FleximError | null = null; // why this session is about to end
@@ -113,88 +105,26 @@ export class Session implements ConnectionHandler {
     this.#connection = new Connection(channel, greetingDelimiter, this, {
       replyBytes: REPLY_BYTES,
     });
+    this.#entry = new Entry(this.#connection);
     this.#answers = new Deadlines(ANSWER_MS, systemClock, () =>
       this.fail(new FleximError('connection-lost', 'the relay does not answer any more')),
     );
   }
 
-  // ---- login, a straight line ----
-
-  async login({ identity, host, port, relayKey, pins }: DialOptions): Promise<void> {
-    const place = hostAndPort({ host, port });
-    const { binding, serverKey } = this.#connection.channel;
-    this.#connection.channel.keep();
-    this.#connection.send(Buffer.from(HELLO));
-
-    const greeting = await this.#next('User');
-    const hex = toHex(greeting.key);
-    const pinned = pins.get(place);
-    checkKey(hex, place, pinned, relayKey ?? null);
-    if (serverKey && !sameBytes(serverKey, greeting.key)) throw mismatch();
-
-    this.#frame('Command', { cmd: 'ACKS', payload: ['on'] });
-    this.#frame('Command', { cmd: 'AUTH', payload: [identity.hex] });
-    const { status } = await this.#next('Status');
-    if (status !== STATUS.fine) this.#acks = null;
-    const auth = await this.#next('Auth');
-    const answer = answerChallenge(auth, { identity, relay: greeting.key, binding });
-    this.#frame('AuthResponse', answer.response);
-
-    const user = await this.#next('User');
-    checkProof(user.proof, answer.nonce);
-    if (toHex(user.key) !== identity.hex) throw mismatch();
-    // Another process may have pinned another key in the meantime.
-    if (pinned === null) checkKey(hex, place, await pins.add(place, hex), relayKey ?? null);
+  async login(options: DialOptions): Promise<void> {
+    const { relay, user, isFirst, acks } = await (this.#entry as Entry).login(options);
     if (this.#failure) throw this.#failure;
-
-    const name = printable(greeting.aliases[0] ?? '', 64);
-    this.relay = { name, key: hex, host, port, firstContact: pinned === null };
+    this.relay = relay;
     this.self = person(user);
-    this.isFirstLogin = answer.lastSeen === 0;
-    this.#loggedIn = true;
+    this.isFirstLogin = isFirst;
+    if (!acks) this.#acks = null;
+    this.#entry = null;
     this.#heartbeat = setInterval(() => this.#beat(), HEARTBEAT_MS);
   }
 
   /** Lets the frames after the login through; the handler must be ready for them. */
   start(): void {
     this.#connection.release();
-  }
-
-  /** The next frame of this type; reading stops behind it, so that the line goes on in order. */
-  #next<N extends DatumName>(name: N): Promise<DatumOf<Datums, N>> {
-    const { promise, resolve, reject } = withResolvers<DatumOf<Datums, N>>();
-    if (this.#failure) reject(this.#failure);
-    else {
-      const first = this.#expected === null;
-      this.#expected = { name, resolve, reject };
-      if (!first) this.#connection.release();
-    }
-    return promise;
-  }
-
-  #loginFrame(name: DatumName, bytes: Buffer): void {
-    this.#connection.cutBy(frameDelimiter);
-    if (name === 'Status') {
-      const { status, payload } = datums.unpack('Status', bytes);
-      if (status >= 10 || status <= -10) return;
-      if (this.#expected?.name === 'Status' && answersCommand(status))
-        return this.#arrived({ status, payload });
-      if (status === STATUS.stopping) throw stopping(payload);
-      if (BUSY.test(payload)) throw slowDown(payload.replace(/^\S+ /, ''), 'for the next login');
-      throw new FleximError(
-        'login-refused',
-        `the relay refused the login: ${printable(payload) || `status ${status}`}`,
-      );
-    }
-    const expected = this.#expected;
-    if (!expected || name !== expected.name)
-      throw new FleximError('protocol-violation', `the relay sent a ${name} during the login`);
-    this.#arrived(copied(datums.unpack(name, bytes)));
-  }
-
-  #arrived(datum: object): void {
-    this.#connection.hold();
-    this.#expected?.resolve(datum as never);
   }
 
   // ---- after login ----
@@ -310,7 +240,7 @@ export class Session implements ConnectionHandler {
     const name = datums.nameOf(bytes[start] as number);
     if (name === null || this.#failure) return; // a type of a later revision
     const body = bytes.subarray(start + FRAME_HEAD, end);
-    if (!this.#loggedIn) return this.#loginFrame(name, body);
+    if (this.#entry) return this.#entry.frame(name, body);
     if (name === 'Message') return this.#messageFrame(body);
     const handle = this.#steady[name] as (session: Session, datum: unknown) => void;
     handle(this, datums.unpack(name, body));
@@ -351,72 +281,16 @@ export class Session implements ConnectionHandler {
     if (this.#heartbeat) clearInterval(this.#heartbeat);
     if (error.code === 'closed' || error.code === 'relay-stopping') this.#connection.end();
     else this.#connection.reset();
-    this.#expected?.reject(error);
+    this.#entry?.fail(error);
     for (const pending of this.#pending.splice(0)) {
       this.#answers.stop(pending);
       pending.reject(error);
     }
-    if (this.#loggedIn) this.#handler.ended(error);
+    if (!this.#entry) this.#handler.ended(error);
   }
-}
-
-const isLetter = (byte: number): boolean => byte >= 0x20 && byte < 0x7f; // no type of ours is one
-
-/** Another service on that port, if it speaks in text, is known by its first byte at once. */
-const greetingDelimiter: Delimiter = (bytes, start, end) => {
-  if (end > start && isLetter(bytes[start] as number))
-    throw new FleximError('protocol-violation', 'what answers there is no Flexim relay');
-  return frameDelimiter(bytes, start, end);
-};
-
-/** A relay must have the key that the address names, and the one that was pinned here. */
-function checkKey(hex: string, place: string, pinned: string | null, named: string | null): void {
-  const wanted = named ?? pinned;
-  if ((wanted === null || wanted === hex) && (pinned === null || pinned === hex)) return;
-  const expected = pinned !== null && pinned !== hex ? pinned : wanted;
-  throw new FleximError(
-    'relay-key-changed',
-    `the relay at ${place} shows the key ${hex}, but ${expected} was expected` +
-      `${expected === pinned ? ' from earlier contacts' : ' by its address'}. ` +
-      'Nothing was sent. If its operator confirms the new key, accept it with: ' +
-      `flexim relays trust "flexim://${place}?relay=${hex}"`,
-  );
-}
-
-function replaced(): FleximError {
-  return new FleximError(
-    'replaced',
-    'a newer login with this key took over; this connection has ended',
-  );
-}
-
-function secondsOf(payload: string): number {
-  return Math.min(Number(/^\d+/.exec(payload)?.[0] ?? 0), MAX_WAIT_S);
-}
-
-/** The relay wants to be asked less often; `cause.seconds` says when it may be asked again. */
-export function slowDown(payload: string, what: string): FleximError {
-  const seconds = Math.max(1, secondsOf(payload));
-  return new FleximError('slow-down', `the relay asks to wait ${seconds} s ${what}`, { seconds });
-}
-
-function stopping(payload: string): FleximError {
-  const seconds = secondsOf(payload);
-  return new FleximError('relay-stopping', `the relay is stopping; it asks to wait ${seconds} s`, {
-    seconds,
-  });
 }
 
 export function person({ key, aliases, last_seen }: User): Person {
   const shown = aliases.map((alias) => printable(alias, MAX_ALIAS));
   return { key: toHex(key), aliases: shown, lastSeen: last_seen };
-}
-
-/** bin values are views of memory that is used again. */
-function copied<T extends object>(datum: T): T {
-  const entries = Object.entries(datum).map(([name, value]) => [
-    name,
-    value instanceof Uint8Array ? value.slice() : value,
-  ]);
-  return Object.fromEntries(entries) as T;
 }

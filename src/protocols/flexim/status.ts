@@ -1,6 +1,8 @@
 // The codes of Status datums and the first words of their payloads: docs/protocols/flexim.md §9. Codes
-// 0 to 4 and -2 to -9 answer a command; 5, -1, -7 and everything from 10 on comes unasked.
+// 0 to 4 and -2 to -9 answer a command; 5, -1, -7 and everything from 10 on comes unasked. At the end the
+// errors that a client makes of them.
 
+import { FleximError } from '../../lib/errors.ts';
 import { wellFormed } from '../../lib/text.ts';
 import type { Refusal } from '../../relay/mailbox.ts';
 import { encodeFrame, FRAME_HEAD } from './wire.ts';
@@ -33,6 +35,7 @@ export const REFUSED: Readonly<Record<Refusal, string>> = {
 };
 
 const MAX_TO = 256; // characters
+const MAX_WAIT_S = 3_600; // no relay can ask for more
 const PLAIN = /^[ -~]*$/;
 // {status: CODE, payload: a text of up to 255 bytes}
 const EVENT = Buffer.from('\x06\0\0\x82\xa6status\0\xa7payload\xd9\0', 'latin1');
@@ -63,4 +66,30 @@ export function messageEvent(status: StatusName, to: string, n: number, words = 
 /** Whether a status answers a command, rather than telling of an event. */
 export function answersCommand(code: number): boolean {
   return (code >= 0 && code <= 4) || (code <= -2 && code >= -9 && code !== STATUS.stopping);
+}
+
+// ---- what a client makes of them ----
+
+export function replaced(): FleximError {
+  return new FleximError(
+    'replaced',
+    'a newer login with this key took over; this connection has ended',
+  );
+}
+
+function secondsOf(payload: string): number {
+  return Math.min(Number(/^\d+/.exec(payload)?.[0] ?? 0), MAX_WAIT_S);
+}
+
+/** The relay wants to be asked less often; `cause.seconds` says when it may be asked again. */
+export function slowDown(payload: string, what: string): FleximError {
+  const seconds = Math.max(1, secondsOf(payload));
+  return new FleximError('slow-down', `the relay asks to wait ${seconds} s ${what}`, { seconds });
+}
+
+export function stopping(payload: string): FleximError {
+  const seconds = secondsOf(payload);
+  return new FleximError('relay-stopping', `the relay is stopping; it asks to wait ${seconds} s`, {
+    seconds,
+  });
 }

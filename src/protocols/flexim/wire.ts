@@ -89,6 +89,15 @@ export function encodeFrame<N extends DatumName>(name: N, datum: DatumOf<Datums,
   return frame;
 }
 
+/** For what is kept: bin values are views of memory that is used again. */
+export function copied<T extends object>(datum: T): T {
+  const entries = Object.entries(datum).map(([name, value]) => [
+    name,
+    value instanceof Uint8Array ? value.slice() : value,
+  ]);
+  return Object.fromEntries(entries) as T;
+}
+
 export const frameDelimiter: Delimiter = lengthPrefixed({
   tag: 1,
   size: 2,
