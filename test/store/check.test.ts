@@ -19,7 +19,7 @@ import {
   takeMarker,
 } from '../../src/store/marker.ts';
 import { openStore, type Step } from '../../src/store/open.ts';
-import type { Owner } from '../../src/store/store.ts';
+import type { Owner } from '../../src/store/owner.ts';
 import { temporaryDirectory } from '../relay.ts';
 
 const OPENING = { owner: thisProcess(), isAlive, remedy: 'do this' };
@@ -232,7 +232,7 @@ opening(
   withDirectory(async (directory) => {
     writeFileSync(join(directory, 'relay.lmdb'), '#!/bin/sh\n'.repeat(2000));
     await refused(openStore(directory, 'relay', OPENING), 'store-damaged');
-    await refused(checkStore(join(directory, 'relay.lmdb')), 'store-damaged');
+    await refused(checkStore(join(directory, 'relay.lmdb'), OPENING), 'store-damaged');
   }),
 );
 
