@@ -83,7 +83,14 @@ export async function flood(): Promise<Report[]> {
   const home = await mkdtemp(join(tmpdir(), 'flexim-bench-'));
   const relay = spawn(
     process.execPath,
-    [...(process.env.RELAY_NODE ?? '').split(' ').filter(Boolean), join(import.meta.dirname, '../bin/flexim-relay'), '--port', '0', '--keys', join(home, 'keys')],
+    [
+      ...(process.env.RELAY_NODE ?? '').split(' ').filter(Boolean),
+      join(import.meta.dirname, '../bin/flexim-relay'),
+      '--port',
+      '0',
+      '--keys',
+      join(home, 'keys'),
+    ],
     {
       env: { ...process.env, XDG_DATA_HOME: home, XDG_CONFIG_HOME: home },
       stdio: ['ignore', 'pipe', process.env.FLOOD_LOG ? 'inherit' : 'ignore'],

@@ -97,5 +97,12 @@ process.on('message', (message: Order | null) => {
   process.send?.({ opened, answered, seconds, cpuSeconds: (user + system) / 1e6 } satisfies Done);
 });
 process.on('disconnect', () => process.exit());
-if (process.env.RT) (await import('node:child_process')).execFileSync('chrt', ['-o', '-a', '-p', '0', `${process.pid}`]);
+if (process.env.RT)
+  (await import('node:child_process')).execFileSync('chrt', [
+    '-o',
+    '-a',
+    '-p',
+    '0',
+    `${process.pid}`,
+  ]);
 setPriority(19); // real floods come from other machines: this one takes what the relay leaves

@@ -20,6 +20,7 @@ const AT_ONCE = 50;
 // All of them come from one address.
 const CROWD = [
   'connections-per-address',
+  'arrivals-per-second',
   'connects-per-second',
   'logins-per-minute',
   'new-keys-per-hour',

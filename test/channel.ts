@@ -7,7 +7,7 @@ export class FakeChannel implements Channel {
   readonly binding = new Uint8Array(32);
   readonly serverKey = null;
   readonly writes: { bytes: Buffer; written: () => void }[] = [];
-  readonly calls: string[] = []; // write, pause, resume, end, reset, in order
+  readonly calls: string[] = []; // write, keep, pause, resume, end, reset, in order
   isPaused = false;
   #handler: ChannelHandler | null = null;
 
@@ -20,7 +20,9 @@ export class FakeChannel implements Channel {
     this.#handler = handler;
   }
 
-  keep(): void {}
+  keep(): void {
+    this.calls.push('keep');
+  }
 
   write(bytes: Uint8Array, written: () => void): void {
     this.calls.push('write');

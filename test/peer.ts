@@ -117,6 +117,7 @@ export class Peer {
   relayKey: Uint8Array = new Uint8Array(32);
   #rest: Buffer = Buffer.alloc(0);
   #waiter: Waiter | null = null;
+  #sink: ((frame: Frame) => void) | null = null;
   #over: string | null = null;
 
   constructor(socket: Socket) {
@@ -160,11 +161,22 @@ export class Peer {
       at = end;
     }
     this.#rest = Buffer.from(bytes.subarray(at));
+    if (this.#sink) return this.#drain(this.#sink);
     const waiter = this.#waiter;
     const first = waiter && this.pending.shift();
     if (!waiter || !first) return;
     this.#waiter = null;
     waiter.resolve(first);
+  }
+
+  /** From here on frames go there as they come, those that wait first; `next` is over. */
+  listen(sink: (frame: Frame) => void): void {
+    this.#sink = sink;
+    this.#drain(sink);
+  }
+
+  #drain(sink: (frame: Frame) => void): void {
+    for (const each of this.pending.splice(0)) sink(each);
   }
 
   write(...parts: readonly Uint8Array[]): void {
@@ -284,6 +296,12 @@ export class Peer {
       if (each.type !== TYPE.Message) throw new Error(`type ${each.type} in place of the event 22`);
       queued.push(each);
     }
+  }
+
+  /** Ends with a RST. Node never closes a socket that is reset while its end is under way. */
+  reset(): void {
+    if (this.socket.writableEnded) this.socket.destroy();
+    else this.socket.resetAndDestroy();
   }
 
   destroy(): Promise<string> {

@@ -13,11 +13,12 @@ import { DEFAULT_LIMITS, type Limits } from '../src/relay/limits.ts';
 import { createRelay, type Relay, type RosterPolicy } from '../src/relay/relay.ts';
 import { Store } from '../src/store/store.ts';
 
-/** For tests in which a crowd comes from one address, or one key does the work of many. */
+/** In tests a crowd comes from one address, and one key does the work of many, as fast as it can. */
 export const CROWD: Partial<Limits> = {
   connections: 0,
   connectionsPerAddress: 0,
   connectsPerSecond: 0,
+  arrivalsPerSecond: 0,
   loginsPerMinute: 0,
   newKeysPerHour: 0,
   messagesPerSecond: 0,
@@ -57,7 +58,7 @@ export async function startRelay(options: TestRelayOptions = {}): Promise<TestRe
     name: 'test relay',
     roster: options.roster ?? 'listed',
     store,
-    limits: { ...DEFAULT_LIMITS, ...options.limits },
+    limits: { ...DEFAULT_LIMITS, ...CROWD, ...options.limits },
     clock: options.clock ?? systemClock,
     log: options.log ?? silent,
     durable: options.durable ?? false,

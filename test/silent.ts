@@ -5,7 +5,7 @@
 
 import { type ChildProcess, fork } from 'node:child_process';
 import { counted, countOf, newKeys, Peer } from './peer.ts';
-import { CROWD, startRelay } from './relay.ts';
+import { startRelay } from './relay.ts';
 
 const AT_ONCE = 50;
 
@@ -56,7 +56,7 @@ function heard(child: ChildProcess, word: string): Promise<void> {
 }
 
 async function main(count: number): Promise<void> {
-  const relay = await startRelay({ limits: CROWD });
+  const relay = await startRelay();
   const before = process.memoryUsage().rss;
   const clients = fork(import.meta.filename, ['clients', String(relay.port), String(count)]);
   const began = performance.now();
@@ -77,7 +77,7 @@ async function main(count: number): Promise<void> {
 
 /** Connections that do not even say hello: others chat on, and every one of them is cut. */
 async function mute(count: number): Promise<void> {
-  const relay = await startRelay({ limits: CROWD });
+  const relay = await startRelay();
   const clients = fork(import.meta.filename, ['mutes', String(relay.port), String(count)]);
   const ended = new Promise((resolve) => clients.once('exit', resolve));
   await heard(clients, 'ready');

@@ -36,6 +36,8 @@ export const LIMITS = {
   connectionsPerAddress: count('connections-per-address', 'connections of one address or IPv6 /64'),
   connectsPerSecond: count('connects-per-second', 'new connections of one address a second'),
   connectsBurst: count('connects-burst', 'of those, how many at once'),
+  arrivalsPerSecond: count('arrivals-per-second', 'new connections in all a second'),
+  arrivalsBurst: count('arrivals-burst', 'of those, how many at once'),
   helloMs: duration('hello-timeout', 'time for the first five bytes', HOUR),
   loginMs: duration('login-timeout', 'time for the login', HOUR),
   strangerFrames: count('stranger-frames', 'frames of a connection before its login'),
@@ -53,6 +55,8 @@ export const LIMITS = {
   bytesBurst: size('bytes-burst', 'of those, how many at once'),
   commandsPerSecond: count('commands-per-second', 'commands of one user a second'),
   commandsBurst: count('commands-burst', 'of those, how many at once'),
+  fetchesPerHour: count('fetches-per-hour', 'prekeys of others that one user may fetch an hour'),
+  fetchesOfOnePerHour: count('fetches-of-one-per-hour', 'of those, how many of one other user'),
   waitingBytes: size('waiting-bytes', 'bytes that may wait for one user'),
   replyBytes: {
     ...size('reply-bytes', 'unread answers beyond which a user is not read from'),

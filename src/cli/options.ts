@@ -91,7 +91,7 @@ export function checkValues(args: readonly string[], options: Options): void {
 
 export function declare(argv: Argv, options: Options): Argv {
   for (const [name, option] of Object.entries<Option>({ ...options, config: CONFIG })) {
-    const shown = option.default === undefined ? {} : { defaultDescription: formatted(option) };
+    const shown = option.default === undefined ? {} : { defaultDescription: shownDefault(option) };
     const choices = option.choices ? { choices: option.choices } : {};
     argv.option(name, {
       type: option.type === 'number' || option.type === 'boolean' ? option.type : 'string',
@@ -193,7 +193,8 @@ const MEASURES = {
   },
 } as const;
 
-function formatted(option: Option): string {
+/** The default as help shows it. */
+export function shownDefault(option: Option): string {
   const { type, default: value } = option;
   const measure = type === 'size' || type === 'duration' ? MEASURES[type] : null;
   return measure && typeof value === 'number' ? measure.format(value) : `${value}`;

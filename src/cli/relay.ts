@@ -65,7 +65,7 @@ const OPTIONS = {
 } as const satisfies Options;
 
 type RelaySettings = Settings<typeof OPTIONS> & Readonly<Record<string, unknown>>;
-const ALL_OPTIONS: Options = { ...OPTIONS, ...LIMIT_OPTIONS };
+export const ALL_OPTIONS: Options = { ...OPTIONS, ...LIMIT_OPTIONS };
 
 export async function main(args: readonly string[]): Promise<void> {
   if (args[0] === 'db') return (await import('./db.ts')).main(args.slice(1), ALL_OPTIONS);

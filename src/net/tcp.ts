@@ -32,7 +32,10 @@ class TcpChannel implements Channel {
   }
 
   write(bytes: Uint8Array, written: () => void): void {
-    this.#socket.write(bytes, written);
+    // Node also calls back for what a destroyed socket never wrote, and without an error.
+    this.#socket.write(bytes, (error) => {
+      if (!error && !this.#socket.destroyed) written();
+    });
   }
 
   pause(): void {
@@ -70,20 +73,28 @@ export interface Listener {
 export interface Accept {
   /** Takes the channel, or resets it before it has opened it. */
   accept(channel: Channel): void;
+  /** False: what comes now is closed, at a third of the cost, and only counted. */
+  isOpen(): boolean;
+  turnedAway(): void;
   /** The system could not give a connection that was there. */
   missed(): void;
 }
 
 /** Listens, or throws `port-in-use` or `port-refused`. */
-export function listenTcp(at: TcpAddress, { accept, missed }: Accept): Promise<Listener> {
+export function listenTcp(at: TcpAddress, take: Accept): Promise<Listener> {
   const server = createServer({ allowHalfOpen: false, noDelay: true }, (socket) =>
-    accept(new TcpChannel(socket)),
+    take.accept(new TcpChannel(socket)),
   );
+  // Node looks at it for each connection, before it makes a socket of it.
+  Object.defineProperty(server, 'maxConnections', {
+    get: () => (take.isOpen() ? Infinity : -1),
+  });
+  server.on('drop', () => take.turnedAway());
   return new Promise((resolve, reject) => {
     server.once('error', (error) => reject(listenError(error, at)));
     server.listen({ host: at.host, port: at.port, backlog: 4_096 }, () => {
       server.removeAllListeners('error');
-      server.on('error', missed); // a failed accept concerns one visitor; see also cli/descriptors.ts
+      server.on('error', () => take.missed()); // a failed accept concerns one visitor; see also cli/descriptors.ts
       resolve(listener(server, at));
     });
   });

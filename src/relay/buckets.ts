@@ -17,14 +17,17 @@ export class Bucket {
   #at = 0;
 
   /** Takes n, or nothing: then the milliseconds until n are there. More than it holds needs it full. */
-  take(n: number, now: number, { perSecond, burst }: Rate): number {
+  take(n: number, now: number, rate: Rate): number {
+    const wait = this.wait(n, now, rate);
+    if (wait === 0) this.spend(n, now, rate);
+    return wait;
+  }
+
+  /** As `take`, and takes nothing. */
+  wait(n: number, now: number, { perSecond, burst }: Rate): number {
     if (perSecond === Infinity) return 0;
-    const spent = this.#spentAt(now, perSecond);
-    const over = spent + Math.min(n, burst) - burst;
-    if (over > NOTHING) return (over / perSecond) * 1_000;
-    this.#spent = spent + n;
-    this.#at = now;
-    return 0;
+    const over = this.#spentAt(now, perSecond) + Math.min(n, burst) - burst;
+    return over > NOTHING ? (over / perSecond) * 1_000 : 0;
   }
 
   /** Takes n in any case; the milliseconds until the debt is paid, 0 when there is none. */

@@ -4,14 +4,15 @@
 
 import type { Log } from '../lib/log.ts';
 import type { Clock } from '../lib/time.ts';
-import { Buckets } from './buckets.ts';
+import { Bucket, Buckets, type Rate } from './buckets.ts';
 import type { DropReason, Drops } from './drops.ts';
 import { type Limits, rateOf } from './limits.ts';
 import { Refusals } from './refusals.ts';
 
-type Closed = 'connections-full' | 'address-full' | 'address-fast';
+type Closed = 'connections-fast' | 'connections-full' | 'address-full' | 'address-fast';
 
 const WORDS: Readonly<Record<Closed, string>> = {
+  'connections-fast': 'connections were closed: more came than --arrivals-per-second',
   'connections-full': 'connections were reset: --connections are open',
   'address-full': 'connections were reset: an address has --connections-per-address open',
   'address-fast': 'connections were reset: an address is over --connects-per-second',
@@ -28,6 +29,9 @@ export class Doors {
   readonly #limits: Limits;
   readonly #drops: Drops;
   readonly #refusals: Refusals;
+  readonly #clock: Clock;
+  readonly #arrival: Rate;
+  readonly #arrivals = new Bucket();
   readonly #connects: Buckets;
   readonly #logins: Buckets;
   readonly #newKeys: Buckets;
@@ -38,6 +42,8 @@ export class Doors {
     this.#limits = limits;
     this.#drops = drops;
     this.#refusals = new Refusals(log);
+    this.#clock = clock;
+    this.#arrival = rateOf(limits, 'arrivalsPerSecond', { burst: 'arrivalsBurst' });
     const connects = rateOf(limits, 'connectsPerSecond', { burst: 'connectsBurst' });
     this.#connects = new Buckets({ rate: connects, clock });
     this.#logins = new Buckets({ rate: rateOf(limits, 'loginsPerMinute', { per: 60 }), clock });
@@ -48,13 +54,25 @@ export class Doors {
     return this.#inAll;
   }
 
+  /** Whether one more may come now, whoever it is; if not, that is cheaper to know before it is there. */
+  isOpen(): boolean {
+    return this.#arrivals.wait(1, this.#clock.now(), this.#arrival) === 0;
+  }
+
+  /** One came and was not let in, for `isOpen` was false. */
+  turnedAway(): void {
+    this.#shut('connections-fast');
+  }
+
   /** Counts a connection in; false when it must be reset, and then it does not count. */
   enter(address: string): boolean {
     const { connections, connectionsPerAddress } = this.#limits;
     const open = this.#open.get(address) ?? 0;
-    if (this.#inAll >= connections) return this.#shut('connections-full');
+    // What one address does too much is not charged to all.
     if (open >= connectionsPerAddress) return this.#shut('address-full');
     if (this.#connects.take(address) > 0) return this.#shut('address-fast');
+    this.#arrivals.spend(1, this.#clock.now(), this.#arrival);
+    if (this.#inAll >= connections) return this.#shut('connections-full');
     this.#open.set(address, open + 1);
     this.#inAll++;
     return true;

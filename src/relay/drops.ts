@@ -7,17 +7,19 @@ export const DROP_REASONS = [
   'before-login', // a frame that needs a login
   'command-fast', // a command over the rate of its key
   'connection-error', // the network cut a connection
+  'connections-fast', // connections in all came too fast
   'connections-full', // too many connections in all
-  'hello-timeout', // no complete hello in time
   'expired', // queued for longer than the relay keeps
+  'fetch-fast', // prekeys over the rate of a key; it was answered with the seconds to wait
+  'hello-timeout', // no complete hello in time
   'live-away', // a /live Message to somebody who is not there, or is being served from his queue
   'live-slow', // a /live Message to somebody for whom too much waits
   'login-busy', // too many logins from one address, waiting or a minute
   'login-failed', // wrong response, weak key, second AUTH
   'login-new-key', // too many keys from one address that were never here
   'login-timeout', // no login in time
-  'malformed', // a frame that is not what its type says
   'mailbox-full', // as much is queued for the recipient as may be
+  'malformed', // a frame that is not what its type says
   'no-descriptors', // the system had no file descriptor for a connection
   'no-hello', // something else than a Flexim client
   'recipient-unknown', // never logged in here, or no such alias

@@ -11,6 +11,9 @@ export interface Limits {
   /** New connections of one address, and how many of them at once. */
   readonly connectsPerSecond: number;
   readonly connectsBurst: number;
+  /** New connections in all, and how many of them at once. */
+  readonly arrivalsPerSecond: number;
+  readonly arrivalsBurst: number;
   /** For the whole hello, from the accepted connection. */
   readonly helloMs: number;
   /** From the greeting to a successful login. */
@@ -35,6 +38,9 @@ export interface Limits {
   /** Commands of one key. */
   readonly commandsPerSecond: number;
   readonly commandsBurst: number;
+  /** Bundles with a one-time prekey that one key may fetch, and of them those of one other key. */
+  readonly fetchesPerHour: number;
+  readonly fetchesOfOnePerHour: number;
   /** Bytes that may wait in one connection; what comes then goes to the queue. */
   readonly waitingBytes: number;
   /** Bytes of its own answers that a client may leave unread before it is not read from. */
@@ -65,6 +71,8 @@ export const DEFAULT_LIMITS: Limits = {
   connectionsPerAddress: 1_000,
   connectsPerSecond: 100,
   connectsBurst: 500,
+  arrivalsPerSecond: 1_000,
+  arrivalsBurst: 2_000,
   helloMs: 10_000,
   loginMs: 15_000,
   strangerFrames: 256,
@@ -79,6 +87,8 @@ export const DEFAULT_LIMITS: Limits = {
   bytesBurst: 64 * 1024 * 1024,
   commandsPerSecond: 50,
   commandsBurst: 500,
+  fetchesPerHour: 300,
+  fetchesOfOnePerHour: 10,
   waitingBytes: 1024 * 1024,
   replyBytes: 256 * 1024,
   memoryBytes: 256 * 1024 * 1024,

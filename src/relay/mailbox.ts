@@ -102,7 +102,8 @@ export class Mailbox {
   #account: Account;
   #drafts: Draft[] = [];
   #writing: readonly Draft[] = [];
-  #wantedHead: number;
+  #wantedHead: number; // what was delivered is below it …
+  #keptHead: number; // … and what is off the disk for that below this one
   #pending = Number.POSITIVE_INFINITY; // the lowest number that is not on the disk yet
   reader: Reader | null = null;
 
@@ -114,6 +115,7 @@ export class Mailbox {
     this.#tagOf = tagOf;
     this.#account = this.#load();
     this.#wantedHead = this.#account.head;
+    this.#keptHead = this.#account.head;
   }
 
   /** The number of the last Message that is or was here. */
@@ -125,13 +127,19 @@ export class Mailbox {
     return this.#account;
   }
 
-  /** Something waits to be written. */
-  get isDirty(): boolean {
-    return this.#drafts.length > 0 || this.isRemoving;
+  /** The first number that was not delivered. */
+  get head(): number {
+    return this.#wantedHead;
   }
 
+  /** Something waits to be written. */
+  get isDirty(): boolean {
+    return this.#drafts.length > 0 || this.#wantedHead > this.#account.head;
+  }
+
+  /** Something that was delivered is still on the disk. */
   get isRemoving(): boolean {
-    return this.#wantedHead > this.#account.head;
+    return this.#wantedHead > this.#keptHead;
   }
 
   /** Everything that was appended is on the disk. */
@@ -175,7 +183,7 @@ export class Mailbox {
    * on the disk, or one with a lower number is still on its way there.
    */
   read(from: number): Segment | null {
-    const wanted = Math.max(from, this.#account.head);
+    const wanted = Math.max(from, this.head);
     for (const [key, value] of this.#rows(this.#rowAt(wanted))) {
       const segment = new Segment(key, value);
       if (segment.last >= wanted) return segment.first > this.#pending ? null : segment;
@@ -193,7 +201,8 @@ export class Mailbox {
       if (segment.time >= time) break;
       if (looked++ === MAX_REMOVED) return { last, count, isMore: true };
       last = segment.last;
-      count += segment.count - Math.max(0, this.#wantedHead - segment.first);
+      const delivered = Math.max(0, this.#wantedHead - segment.first);
+      count += Math.max(0, segment.count - delivered);
     }
     return { last, count, isMore: false };
   }
@@ -203,7 +212,7 @@ export class Mailbox {
   /** Asks for all changes; the drafts among them are under way until `kept` or `failed`. */
   write(time: number): void {
     const account = this.#account;
-    if (this.isRemoving) this.#remove();
+    if (this.#wantedHead > account.head) this.#remove();
     const drafts = this.#drafts.filter((draft) => this.#isWanted(draft));
     this.#writing = drafts;
     this.#drafts = [];
@@ -224,6 +233,7 @@ export class Mailbox {
   kept(): void {
     const done = this.#writing;
     this.#writing = [];
+    this.#keptHead = this.#account.head;
     this.#pending = lowest(this.#drafts);
     for (const draft of done) draft.poster?.settled(draft, null);
     this.reader?.rowsKept();
@@ -243,11 +253,13 @@ export class Mailbox {
     this.#drafts = again.concat(this.#drafts);
     this.#pending = lowest(this.#drafts);
     this.#account = this.#load();
+    this.#keptHead = this.#account.head;
     this.#account.next = Math.max(next, this.#account.next);
     this.#shares = new Map();
     this.#changed = new Set();
     for (const { tag, start, end } of this.#drafts) this.#count(tag, end - start, 1);
     for (const draft of back) draft.poster?.settled(draft, 'store-full');
+    this.reader?.rowsKept(); // nothing came, and nothing will: he may have waited for it
     return again.reduce((sum, { start, end }) => sum + end - start, 0);
   }
 

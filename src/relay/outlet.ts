@@ -95,7 +95,7 @@ export class Outlet implements Reader {
     this.#options = options;
     const { member, mailbox, acks } = options;
     this.key = member.key;
-    this.#sentTo = mailbox.account.head - 1;
+    this.#sentTo = mailbox.head - 1;
     this.#loginLast = mailbox.last;
     this.#acks = acks;
     this.#progress = this.#options.clock.now();
@@ -139,7 +139,9 @@ export class Outlet implements Reader {
 
   /** Only if it can go out now. */
   deliverLive({ bytes, start, end }: Incoming): Outcome {
-    if (!this.#isLive || !this.#hasRoom(end - start)) {
+    const { mailbox, durable } = this.#options;
+    const overtakes = durable && !mailbox.isKept;
+    if (!this.#isLive || overtakes || !this.#hasRoom(end - start)) {
       this.#options.drops.count(this.#isLive ? 'live-slow' : 'live-away');
       return 'dropped';
     }
@@ -157,9 +159,15 @@ export class Outlet implements Reader {
   }
 
   #send(number: number, sender: string | null, bytes: Buffer, start: number, end: number): void {
+    this.#begin();
     this.#window.push(number, sender, this.member.position, end - start);
     this.#sent++;
     this.member.deliver(bytes, start, end);
+  }
+
+  /** Who had nothing to take begins to be slow only now. */
+  #begin(): void {
+    if (this.#window.count === 0) this.#progress = this.#options.clock.now();
   }
 
   #hasRoom(length: number): boolean {
@@ -178,26 +186,24 @@ export class Outlet implements Reader {
 
   /** Sends what is on the disk, as far as there is room. */
   pump(): void {
-    if (this.#isLeaving || (this.#isLive && !this.#options.durable)) return;
-    const { member, mailbox, durable } = this.#options;
-    this.#isLive = false;
-    while (this.#hasRoom(0) && member.waiting < PUMP_BYTES) {
-      const segment = mailbox.read(this.#sentTo + 1);
-      if (!segment) {
-        this.#isLive = durable || mailbox.isKept;
-        break;
-      }
-      this.#sendSegment(segment);
+    const { member, mailbox, queue, durable } = this.#options;
+    if (this.#isLeaving || queue.isBroken || (this.#isLive && !durable)) return;
+    let isAll = false; // of what is on the disk
+    while (!isAll && this.#hasRoom(0) && member.waiting < PUMP_BYTES) {
+      const segment = queue.read(mailbox, this.#sentTo + 1);
+      if (segment) this.#sendSegment(segment);
+      else isAll = true;
     }
-    if (this.#loginLast === null) return;
-    if (!this.#isLive && this.#sentTo < this.#loginLast) return;
+    this.#isLive = isAll && (durable || mailbox.isKept);
+    if (this.#loginLast === null || queue.isBroken) return;
+    if (this.#sentTo < this.#loginLast && !(isAll && mailbox.isKept)) return;
     this.#loginLast = null;
     member.caughtUp();
   }
 
   #sendSegment(segment: Segment): void {
     const { member, mailbox, limits } = this.#options;
-    const wanted = Math.max(this.#sentTo + 1, mailbox.account.head);
+    const wanted = Math.max(this.#sentTo + 1, mailbox.head);
     const first = Math.max(0, wanted - segment.first);
     const room = limits.windowMessages - this.#window.count;
     const last = Math.min(segment.count, first + room);
@@ -205,6 +211,7 @@ export class Outlet implements Reader {
     for (let i = 0; i < first; i++) start += segment.length(i);
     let end = start;
     const offset = member.position - start;
+    this.#begin();
     for (let i = first; i < last; i++) {
       const length = segment.length(i);
       this.#window.push(segment.first + i, null, offset + end, length);
@@ -226,6 +233,7 @@ export class Outlet implements Reader {
 
   /** The output is written up to here. Without acknowledgements it is delivered then. */
   written(position: number): void {
+    if (this.#isOver) return; // another may have taken the mailbox on
     this.#progress = this.#options.clock.now();
     let last = 0;
     while (this.#window.firstEnd <= position) {
@@ -248,7 +256,7 @@ export class Outlet implements Reader {
 
   /** The first n are safe at the client; false when that cannot be. */
   acknowledge(n: number): boolean {
-    if (!this.#acks || n > this.#sent || n < this.#acked) return false;
+    if (this.#isOver || !this.#acks || n > this.#sent || n < this.#acked) return false;
     if (n === this.#acked) return true;
     let last = 0;
     for (let left = this.#before + n - this.#acked; left > 0; left--)

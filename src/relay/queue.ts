@@ -9,11 +9,12 @@ import type { Clock } from '../lib/time.ts';
 import { Blocks } from './blocks.ts';
 import type { Limits } from './limits.ts';
 import { type ByteRows, Mailbox, type Post, type Refusal, type Tables } from './mailbox.ts';
+import type { Segment } from './segment.ts';
 
 export interface QueueStore {
   bytes(name: string): ByteRows;
-  /** Kept when all changes are on the disk; all or none. */
-  batch(work: () => void): Promise<void>;
+  /** Kept when all changes are on the disk; all or none. `adds` is how many bytes come to them, about. */
+  batch(work: () => void, adds?: number): Promise<void>;
 }
 
 export interface QueueOptions {
@@ -42,6 +43,7 @@ export class Queue {
   #waiting: (() => void)[] = []; // for the one after it
   #uncommitted = 0;
   #isFull = false;
+  #isBroken = false;
   #retry: NodeJS.Timeout | null = null;
 
   constructor(options: QueueOptions) {
@@ -57,6 +59,11 @@ export class Queue {
   /** The disk is full: nothing becomes durable at the moment. */
   get isFull(): boolean {
     return this.#isFull;
+  }
+
+  /** The store gave an error, and cannot be trusted any more. */
+  get isBroken(): boolean {
+    return this.#isBroken;
   }
 
   /** Bytes that are not on the disk yet. */
@@ -82,6 +89,17 @@ export class Queue {
   /** Why a mailbox takes no Message of so many bytes from a sender, or null when it does. */
   refusal(mailbox: Mailbox, sender: string, length: number): Refusal | null {
     return mailbox.refusal(sender, length, this.#options.limits);
+  }
+
+  /** As `mailbox.read`; null also when the store gave an error, which is the end of the relay. */
+  read(mailbox: Mailbox, from: number): Segment | null {
+    if (this.#isBroken) return null;
+    try {
+      return mailbox.read(from);
+    } catch (error) {
+      this.#break(error as Error);
+      return null;
+    }
   }
 
   append(mailbox: Mailbox, post: Post): void {
@@ -125,22 +143,18 @@ export class Queue {
 
   readonly #commit = (): void => {
     this.#scheduled = false;
-    if (this.#writing) return;
+    if (this.#writing || this.#isBroken) return;
     const dirty = [...this.#dirty];
     this.#dirty = new Set();
     this.#current = this.#waiting;
     this.#waiting = [];
     const written = dirty.filter(({ isDirty }) => isDirty);
     if (written.length === 0) return this.#done(dirty);
-    const { store, clock } = this.#options;
+    const { store } = this.#options;
     this.#writing = true;
     const bytes = this.#uncommitted;
     const blocks = this.#blocks.take();
-    const time = clock.wall();
-    store
-      .batch(() => {
-        for (const mailbox of written) mailbox.write(time);
-      })
+    this.#write(store, written, bytes)
       .then(
         () => {
           this.#writing = false;
@@ -148,22 +162,37 @@ export class Queue {
           if (this.#isFull) this.#options.log.info({}, 'the queue can be written again');
           this.#isFull = false;
           for (const mailbox of written) mailbox.kept();
-          this.#blocks.giveBack(blocks);
-          this.#done(dirty);
         },
         (error: Error) => {
           this.#writing = false;
           this.#uncommitted -= bytes;
           this.#failed(error, written);
-          this.#blocks.giveBack(blocks);
-          this.#done(dirty);
         },
       )
-      .catch(this.#options.broken);
+      .then(() => {
+        this.#blocks.giveBack(blocks);
+        this.#done(dirty);
+      })
+      .catch((error: Error) => this.#break(error));
   };
 
+  /** A mailbox may come upon a damaged row while it is written: that is an error like any other. */
+  async #write(store: QueueStore, mailboxes: readonly Mailbox[], bytes: number): Promise<void> {
+    const time = this.#options.clock.wall();
+    await store.batch(() => {
+      for (const mailbox of mailboxes) mailbox.write(time);
+    }, bytes);
+  }
+
+  /** Once: nothing is read or written from here on. */
+  #break(error: Error): void {
+    if (this.#isBroken) return;
+    this.#isBroken = true;
+    this.#options.broken(error);
+  }
+
   #failed(error: Error, written: readonly Mailbox[]): void {
-    if (!isFleximError(error, 'store-full')) return this.#options.broken(error);
+    if (!isFleximError(error, 'store-full')) return this.#break(error);
     if (!this.#isFull)
       this.#options.log.error({ code: error.code }, `${error.message}; Messages are refused`);
     this.#isFull = true;
@@ -184,7 +213,7 @@ export class Queue {
       else if (!mailbox.reader && !this.#dirty.has(mailbox)) this.#mailboxes.delete(mailbox.key);
     }
     for (const resolve of current) resolve();
-    if (this.#dirty.size === 0 || this.#scheduled || this.#retry) return;
+    if (this.#dirty.size === 0 || this.#scheduled || this.#retry || this.#isBroken) return;
     this.#scheduled = true;
     setImmediate(this.#commit);
   }

@@ -8,6 +8,7 @@ import { Drops } from './drops.ts';
 import { Expiry } from './expiry.ts';
 import { type Limits, type LiveLimits, liveLimits } from './limits.ts';
 import { Paces } from './paces.ts';
+import { type PrekeyStore, Prekeys } from './prekeys.ts';
 import { Queue, type QueueStore } from './queue.ts';
 import { Router } from './router.ts';
 import { Turns } from './turns.ts';
@@ -17,7 +18,7 @@ export type RosterPolicy = 'listed' | 'none';
 export interface RelayOptions {
   readonly name: string;
   readonly roster: RosterPolicy;
-  readonly store: DirectoryStore & QueueStore;
+  readonly store: DirectoryStore & PrekeyStore & QueueStore;
   readonly limits: Limits;
   readonly clock: Clock;
   readonly log: Log;
@@ -39,10 +40,13 @@ export interface Relay {
   readonly queue: Queue;
   readonly router: Router;
   readonly expiry: Expiry;
+  readonly prekeys: Prekeys;
   readonly drops: Drops;
   readonly doors: Doors;
   readonly paces: Paces;
   readonly turns: Turns;
+  /** The store cannot be trusted any more. */
+  readonly broken: (error: Error) => void;
 }
 
 export function createRelay(options: RelayOptions): Relay {
@@ -53,6 +57,7 @@ export function createRelay(options: RelayOptions): Relay {
   const queue = new Queue({ store, limits, clock, log, tagOf, broken });
   const router = new Router({ names: directory, queue, limits, drops, clock, durable });
   const expiry = new Expiry({ queue, store, limits, clock, drops, log });
+  const prekeys = new Prekeys(store);
   const doors = new Doors({ limits, drops, clock, log });
   const paces = new Paces(limits, clock);
   const turns = new Turns({
@@ -65,8 +70,8 @@ export function createRelay(options: RelayOptions): Relay {
     },
   });
   return {
-    ...{ name, roster, limits, clock, log, directory, queue, router, expiry },
-    ...{ drops, doors, paces, turns },
+    ...{ name, roster, limits, clock, log, directory, queue, router, expiry, prekeys },
+    ...{ drops, doors, paces, turns, broken },
   };
 }
 

@@ -4,7 +4,6 @@
 import { existsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { FleximError } from '../lib/errors.ts';
-import { openEnvironment } from './environment.ts';
 import { absent, writeFailure } from './failures.ts';
 import { type Opening, openStore } from './open.ts';
 import type { Store } from './store.ts';
@@ -46,7 +45,7 @@ async function copy(
   draft: string,
   onProgress: (rows: number) => void,
 ): Promise<void> {
-  const writer = new RowWriter(openEnvironment(draft));
+  const writer = new RowWriter(draft);
   let rows = 0;
   try {
     for (const { table, key, sealed } of store.rows()) {

@@ -22,6 +22,25 @@ export function openEnvironment(path: string, readOnly = false): Environment {
   });
 }
 
+const OVERRUN = /Attempting to write page/;
+const ANY_KEY = Buffer.of(0);
+
+/**
+ * Whether LMDB may not be used any more after an error: when it could not write a page it has run over
+ * a buffer of its own (see room.ts), and when it could not write the page that points to the others it
+ * answers nothing any more, neither a read nor a write.
+ */
+export function isPoisoned(environment: Environment, error: unknown): boolean {
+  if (error instanceof Error && OVERRUN.test(error.message)) return true;
+  try {
+    environment.resetReadTxn();
+    environment.get(ANY_KEY);
+    return false;
+  } catch {
+    return true;
+  }
+}
+
 /** The table of that name, made when absent; undefined when it is absent and may not be made. */
 export function openRows(environment: Environment, name: string): Rows | undefined {
   return environment.openDB<Buffer, Uint8Array>({ name, ...BYTES });
@@ -73,6 +92,13 @@ export function fileStats(environment: Environment): FileStats {
   return { pageSize: stats.pageSize, pages: stats.lastPageNumber + 1, ownPages };
 }
 
+/** Bytes of pages that are free inside the file, whose tables these are. */
+export function freeInside(environment: Environment, tables: readonly OpenTable[]): number {
+  const { pageSize, pages, ownPages } = fileStats(environment);
+  const used = tables.map(({ rows }) => statsOf(rows).pages);
+  return pageSize * (pages - ownPages - used.reduce((sum, each) => sum + each, 0));
+}
+
 function pagesOf(counts: Counts): number {
   return counts.treeBranchPageCount + counts.treeLeafPageCount + counts.overflowPages;
 }
@@ -82,6 +108,7 @@ export interface OpenTable {
   readonly rows: Rows;
 }
 
+/** All of them. It waits for whoever writes. */
 export function openTables(environment: Environment): OpenTable[] {
   return tableNames(environment).flatMap((name) => {
     const rows = openRows(environment, name);

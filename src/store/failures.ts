@@ -7,7 +7,6 @@ import { FleximError, isFleximError, systemCode } from '../lib/errors.ts';
 
 /** What LMDB says when pages are not what they should be (lmdb.h, from MDB_PAGE_NOTFOUND on). */
 const DAMAGE = new Set([-30_797, -30_796, -30_793, -30_788, -30_786, -30_781]);
-const PANIC = -30_795;
 const DAMAGE_WORDS = /MDB_(PAGE_NOTFOUND|CORRUPTED|INVALID|CURSOR_FULL|BAD_|VERSION_MISMATCH)/;
 
 /** A name like ENOSPC for an error of the system, whoever reports it; else null. */
@@ -19,12 +18,6 @@ export function causeOf(error: unknown): string | null {
   if (/Input\/output error/.test(text)) return 'EIO';
   const number = numberOf(error);
   return number !== null && number > 0 ? getSystemErrorName(-number) : null;
-}
-
-/** Whether LMDB may not be used any more: after an error it keeps its locks, and waits for ever. */
-export function isFatal(error: unknown): boolean {
-  const cause = causeOf(error);
-  return cause === 'EIO' || numberOf(error) === PANIC || /MDB_PANIC/.test(String(error));
 }
 
 /** Whether LMDB complains about its pages. */
@@ -45,9 +38,12 @@ export function damaged(path: string, what: string, remedy: string, cause?: unkn
   return new FleximError('store-damaged', `the store ${path} is damaged: ${what}${help}`, cause);
 }
 
-export function writeFailure(path: string, error: unknown): FleximError {
+const FULL = ['ENOSPC', 'EDQUOT', 'EFBIG'];
+
+/** `poisoned`: LMDB did not survive it, so a full disk is no mere delay. */
+export function writeFailure(path: string, error: unknown, poisoned = false): FleximError {
   const cause = causeOf(error);
-  if (cause === 'ENOSPC' || cause === 'EDQUOT' || cause === 'EFBIG')
+  if (!poisoned && FULL.includes(cause ?? ''))
     return new FleximError(
       'store-full',
       `the disk of the store ${path} is full (${cause}): make room; what was kept stays kept`,

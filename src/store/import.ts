@@ -2,7 +2,6 @@
 
 import { FleximError } from '../lib/errors.ts';
 import { type DumpRow, Importer, sealRow } from './dump.ts';
-import { openEnvironment } from './environment.ts';
 import { writeFailure } from './failures.ts';
 import { type Opening, openStore } from './open.ts';
 import { draftOf, makeWorkPlace, removeWorkPlace } from './swap.ts';
@@ -51,7 +50,7 @@ async function fill(
   onProgress: (rows: number) => void,
 ): Promise<Importer> {
   const importer = new Importer();
-  const writer = new RowWriter(openEnvironment(draft));
+  const writer = new RowWriter(draft);
   try {
     for await (const line of lines) {
       const row: DumpRow | null = importer.take(line);

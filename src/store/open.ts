@@ -10,8 +10,13 @@ import { makeDirectory } from '../lib/files.ts';
 import { type Checking, checkStore } from './check.ts';
 import { busy, damaged, openFailure } from './failures.ts';
 import { type Marker, placeMarker, readMarker, removeMarker, replaceMarker } from './marker.ts';
+<<<<<<< HEAD
 import type { Owner } from './owner.ts';
 import { Store } from './store.ts';
+=======
+import { checkRoom } from './room.ts';
+import { type Owner, Store } from './store.ts';
+>>>>>>> main
 import { DIRECTORY_MODE, prepareFiles, removeWorkPlace } from './swap.ts';
 
 export interface Opening extends Checking {
@@ -40,13 +45,14 @@ const ROUNDS = 10;
 
 /**
  * Opens or makes `directory`/`name`.lmdb and claims it. Throws `store-busy`, `store-damaged`,
- * `store-version` or `store-unusable`.
+ * `store-version`, `store-full` or `store-unusable`.
  */
 export async function openStore(directory: string, name: string, opening: Opening): Promise<Store> {
   const path = join(directory, `${name}.lmdb`);
   const place = { ...opening, directory, name, path };
   try {
     makeDirectory(directory, DIRECTORY_MODE);
+    checkRoom(path);
     // Another round when somebody came and went meanwhile.
     for (let round = 0; round < ROUNDS; round++) {
       const marker = readMarker(path);

@@ -5,7 +5,6 @@ import { dirname, join } from 'node:path';
 import { FleximError, isFleximError, systemCode } from '../lib/errors.ts';
 import { checkStore } from './check.ts';
 import { unseal } from './checksum.ts';
-import { openEnvironment } from './environment.ts';
 import { absent, busy, damaged, openFailure, writeFailure } from './failures.ts';
 import { FORMAT_KEY, META, OWNER_KEY, versionProblem } from './format.ts';
 import { placeMarker, readMarker, removeMarker, takeMarker } from './marker.ts';
@@ -91,7 +90,7 @@ async function fill(
   salvage: Salvage,
   { onRows }: Recovering,
 ): Promise<void> {
-  const writer = new RowWriter(openEnvironment(draft));
+  const writer = new RowWriter(draft);
   let rows = 0;
   try {
     for (const row of salvageRows(path, salvage)) {

@@ -4,23 +4,26 @@
 
 import { chmodSync, existsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { isFleximError } from '../lib/errors.ts';
+import { FleximError, isFleximError } from '../lib/errors.ts';
 import { makeDirectory } from '../lib/files.ts';
 import { openValue, sealValue } from './checksum.ts';
-import { type Environment, openEnvironment, openRows, openTables, statsOf } from './environment.ts';
 import {
-  busy,
-  damaged,
-  isDamage,
-  isFatal,
-  openFailure,
-  reasonOf,
-  writeFailure,
-} from './failures.ts';
+  type Environment,
+  freeInside,
+  isPoisoned,
+  type OpenTable,
+  openEnvironment,
+  openRows,
+  openTables,
+  type Rows,
+  statsOf,
+} from './environment.ts';
+import { busy, damaged, isDamage, openFailure, reasonOf, writeFailure } from './failures.ts';
 import { FORMAT, FORMAT_KEY, META, OWNER_KEY, versionProblem } from './format.ts';
 import { Guests } from './guest.ts';
 import type { Owner } from './owner.ts';
 import { checkHead, KNOWS_PAGES, PageProblem } from './pages.ts';
+import { checkRoom } from './room.ts';
 import { DIRECTORY_MODE, FILE_MODE, swapIn } from './swap.ts';
 import { type ByteTable, byteEntries, type Table, textEntries } from './tables.ts';
 
@@ -35,23 +38,32 @@ export class Store {
   readonly path: string;
   readonly #db: Environment;
   readonly #remedy: string;
+  readonly #readOnly: boolean;
   #inTransaction = false;
   #inBatch = false;
+  #isRefused = false; // what is asked for in this batch goes nowhere
   #underWay = 0; // transactions that are not on the disk yet
   #owner: Owner | null = null;
+  #tables: readonly OpenTable[] | null = null; // all, once they were needed
   #isSound = true; // no operation gave an error that a full disk does not explain
+<<<<<<< HEAD
   #isBroken = false; // LMDB keeps its locks after a failed write: nothing that is asked of it ends
   #guests: Guests | null = null;
+=======
+  #broken: FleximError | null = null; // what failed: nothing that LMDB would be asked now need end
+>>>>>>> main
   #isClosed = false;
   #closed: (isSound: boolean) => void = () => {};
 
-  /** Opens or makes `directory`/`name`.lmdb. Throws `store-unusable` or `store-damaged`. */
+  /** Opens or makes `directory`/`name`.lmdb. Throws `store-unusable`, `-damaged` or `-full`. */
   constructor(directory: string, name: string, options: StoreOptions = {}) {
     const { remedy = '', readOnly = false } = options;
     this.path = join(directory, `${name}.lmdb`);
     this.#remedy = remedy;
+    this.#readOnly = readOnly;
     try {
       if (!readOnly) makeDirectory(directory, DIRECTORY_MODE);
+      if (!readOnly) checkRoom(this.path);
       // What is no LMDB file at all would kill the process.
       if (KNOWS_PAGES && sizeOf(this.path) > 0) checkHead(this.path);
       this.#db = openEnvironment(this.path, readOnly);
@@ -65,7 +77,7 @@ export class Store {
   }
 
   table<V>(name: string): Table<V> {
-    const db = openRows(this.#db, name);
+    const db = this.#rows(name);
     const check = () => {
       if (!this.#inTransaction) throw new Error('a table changes in a transaction only');
     };
@@ -92,7 +104,7 @@ export class Store {
   }
 
   bytes(name: string): ByteTable {
-    const db = openRows(this.#db, name);
+    const db = this.#rows(name);
     const check = () => {
       if (!this.#inBatch) throw new Error('a table of bytes changes in a batch only');
     };
@@ -106,11 +118,11 @@ export class Store {
       entries: (range) => this.#readingAll(() => byteEntries(db, range, read)),
       put: (key, value) => {
         check();
-        db?.put(key, sealValue(key, value));
+        if (!this.#isRefused) db?.put(key, sealValue(key, value));
       },
       remove: (key) => {
         check();
-        db?.remove(key);
+        if (!this.#isRefused) db?.remove(key);
       },
     };
   }
@@ -118,22 +130,26 @@ export class Store {
   /**
    * Makes the changes that `work` asks for in tables of bytes durable, all or none. It does not wait
    * for the disk, and many batches share one write: for what is done thousands of times a second.
-   * Rejects with `store-full` or `store-failed`.
+   * `adds` is how many bytes it puts there, about; none when it removes only. Rejects with `store-full`
+   * or `store-failed`, and `work` runs then, too.
    */
-  batch(work: () => void): Promise<void> {
+  batch(work: () => void, adds = 0): Promise<void> {
     const thrown: unknown[] = [];
-    const kept = this.#kept(
-      this.#db.batch(() => {
-        this.#inBatch = true;
-        try {
-          work();
-        } catch (error) {
-          thrown.push(error);
-        } finally {
-          this.#inBatch = false;
-        }
-      }),
-    );
+    const refusal = this.#refusal(adds);
+    const inside = () => {
+      this.#inBatch = true;
+      this.#isRefused = refusal !== null;
+      try {
+        work();
+      } catch (error) {
+        thrown.push(error);
+      } finally {
+        this.#inBatch = false;
+        this.#isRefused = false;
+      }
+    };
+    if (refusal) inside();
+    const kept = refusal ? Promise.reject(refusal) : this.#kept(this.#db.batch(inside));
     if (thrown.length === 0) return kept as Promise<unknown> as Promise<void>;
     kept.catch(() => {}); // who called hears of the mistake in `work`
     throw thrown[0];
@@ -142,9 +158,15 @@ export class Store {
   /**
    * Runs `work` alone, then makes what it changed durable, together with whatever else arrives in
    * the same turn. What it wrote before a throw stays written: check first, then write.
-   * Rejects with what `work` throws, `store-full` or `store-failed`.
+   * It adds a few rows at most. Rejects with what `work` throws, `store-full` or `store-failed`.
    */
   transaction<T>(work: () => T): Promise<T> {
+    return this.#transaction(work, 1);
+  }
+
+  #transaction<T>(work: () => T, adds: number): Promise<T> {
+    const refusal = this.#refusal(adds);
+    if (refusal) return Promise.reject(refusal);
     const thrown: unknown[] = [];
     const inside = () => {
       try {
@@ -159,7 +181,7 @@ export class Store {
 
   /** A transaction is being written, or never will be: a process that exits now would wait for ever. */
   get isBusy(): boolean {
-    return this.#underWay > 0 || this.#isBroken;
+    return this.#underWay > 0 || this.#broken !== null;
   }
 
   /**
@@ -215,9 +237,8 @@ export class Store {
     const owner = this.#owner;
     this.#owner = null;
     // If it fails, that is remembered; the next owner sees a dead one.
-    if (owner && !this.#isBroken)
-      await this.transaction(() => this.table(META).remove(OWNER_KEY)).catch(() => {});
-    if (!this.#isBroken) await this.#db.close();
+    if (owner) await this.#transaction(() => this.table(META).remove(OWNER_KEY), 0).catch(() => {});
+    if (!this.#broken) await this.#db.close();
     this.#closed(this.#isSound);
   }
 
@@ -263,8 +284,9 @@ export class Store {
     try {
       return work();
     } catch (error) {
-      if (isFatal(error)) this.#isBroken = true;
-      throw openFailure(this.path, error, this.#remedy);
+      const failure = openFailure(this.path, error, this.#remedy);
+      if (isPoisoned(this.#db, error) && failure instanceof FleximError) this.#broken = failure;
+      throw failure;
     }
   }
 
@@ -286,13 +308,38 @@ export class Store {
   #failure(error: unknown): Error {
     const failure = isDamage(error)
       ? damaged(this.path, (error as Error).message, this.#remedy, error)
-      : writeFailure(this.path, error);
+      : writeFailure(this.path, error, isPoisoned(this.#db, error));
     if (failure.code !== 'store-full') this.#isSound = false;
-    if (failure.code === 'store-failed') this.#isBroken = true;
+    if (failure.code === 'store-failed') this.#broken = failure;
     return failure;
   }
 
+  /** Why nothing may be written now. */
+  #refusal(adds: number): unknown {
+    try {
+      if (this.#broken) throw this.#broken;
+      checkRoom(this.path, adds, () => this.#freeInside());
+      return null;
+    } catch (error) {
+      return error;
+    }
+  }
+
+  #rows(name: string): Rows | undefined {
+    return this.#opening(() => {
+      if (!this.#readOnly) checkRoom(this.path); // it may have to be made
+      this.#tables = null;
+      return openRows(this.#db, name);
+    });
+  }
+
+  #freeInside(): number {
+    this.#tables ??= openTables(this.#db);
+    return freeInside(this.#db, this.#tables);
+  }
+
   #reading<T>(read: () => T): T {
+    if (this.#broken) throw this.#broken;
     try {
       return read();
     } catch (error) {
@@ -301,6 +348,7 @@ export class Store {
   }
 
   *#readingAll<T>(read: () => Iterable<T>): Generator<T> {
+    if (this.#broken) throw this.#broken;
     try {
       yield* read();
     } catch (error) {

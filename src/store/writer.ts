@@ -1,9 +1,11 @@
 // Writes rows into a new store file, many at a time: for imports and recovery.
 
-import { type Environment, openRows, type Rows } from './environment.ts';
+import { type Environment, openEnvironment, openRows, type Rows } from './environment.ts';
+import { checkRoom } from './room.ts';
 
 const ROWS_AT_ONCE = 5_000;
 const BYTES_AT_ONCE = 8 * 1024 * 1024;
+const UNRESERVED = () => Number.POSITIVE_INFINITY; // the reserve is for relays
 
 interface Open {
   readonly rows: Rows;
@@ -19,13 +21,17 @@ interface Waiting {
 }
 
 export class RowWriter {
+  readonly #path: string;
   readonly #environment: Environment;
   readonly #tables = new Map<string, Open>();
   #waiting: Waiting[] = [];
   #bytes = 0;
 
-  constructor(environment: Environment) {
-    this.#environment = environment;
+  /** Makes the file. Throws `store-full`, as `put` and `flush` do. */
+  constructor(path: string) {
+    checkRoom(path);
+    this.#path = path;
+    this.#environment = openEnvironment(path);
   }
 
   /** Takes a row with its checksum; true when what was taken so far is on the disk. */
@@ -41,6 +47,7 @@ export class RowWriter {
   }
 
   async flush(): Promise<void> {
+    checkRoom(this.#path, this.#bytes, UNRESERVED);
     const waiting = this.#waiting;
     this.#waiting = [];
     this.#bytes = 0;

@@ -225,6 +225,7 @@ pushback('other bounds take over what waits, on the old account and on the new o
     },
   });
   assert.equal([account.sum, other], [0, 10]);
+  assert.equal(channel.calls, ['keep'], 'it is to last');
   connection.reply(Buffer.alloc(6));
   assert.ok(channel.isPaused);
   await turn();

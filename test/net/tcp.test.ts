@@ -8,7 +8,12 @@ import { isFleximError } from '../../src/lib/errors.ts';
 import { dialTcp, listenTcp } from '../../src/net/tcp.ts';
 
 const here = { host: '127.0.0.1', port: 0 };
-const nobody = { accept: () => {}, missed: () => {} };
+const nobody = {
+  accept: () => {},
+  isOpen: () => true,
+  turnedAway: () => {},
+  missed: () => {},
+};
 const patient = { timeoutMs: 60_000, signal: new AbortController().signal };
 
 const test = suite('tcp');
@@ -105,5 +110,29 @@ test('a reset behind the end lets go of the socket, too', async () => {
   await once(server.close(), 'close');
   while (sockets() > 0) await new Promise(setImmediate);
 });
+
+for (const who of ['we', 'the other side'])
+  test(`what the system never took is not written: ${who} cut a connection that takes nothing`, async () => {
+    const server = createServer().listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const accepted = once(server, 'connection');
+    const { port } = server.address() as AddressInfo;
+    const channel = await dialTcp({ host: '127.0.0.1', port }, patient);
+    const [socket] = await accepted;
+    socket.pause();
+    socket.on('error', () => {});
+    const written: string[] = [];
+    const closed = new Promise((resolve) => channel.open({ data: () => {}, closed: resolve }));
+    channel.write(Buffer.alloc(64 * 1024 * 1024), () => written.push('under way'));
+    if (who === 'we') channel.reset();
+    else socket.resetAndDestroy();
+    channel.write(Buffer.alloc(1), () => written.push('behind it'));
+    await closed;
+    channel.write(Buffer.alloc(1), () => written.push('after the end'));
+    await new Promise(setImmediate);
+    assert.equal(written, []);
+    socket.destroy();
+    await once(server.close(), 'close');
+  });
 
 test.run();

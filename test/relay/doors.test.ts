@@ -83,6 +83,26 @@ test('new connections of one address a second, beyond the burst', () => {
   assert.equal([come('a'), come('a')], [true, false]);
 });
 
+test('new connections in all a second, beyond the burst; those of a hasty address are not charged to all', () => {
+  const { doors, drops, clock } = house({
+    arrivalsPerSecond: 10,
+    arrivalsBurst: 5,
+    connectsPerSecond: 1,
+    connectsBurst: 2,
+  });
+  assert.is(
+    tries(doors, 100, () => 'hasty'),
+    2,
+  );
+  assert.ok(doors.isOpen());
+  for (let n = 0; n < 3; n++) assert.ok(doors.isOpen() && doors.enter(`${n}`));
+  assert.not.ok(doors.isOpen());
+  doors.turnedAway();
+  assert.equal(drops.totals(), { 'address-fast': 98, 'connections-fast': 1 });
+  clock.pass(100);
+  assert.equal([doors.isOpen(), doors.enter('x'), doors.isOpen()], [true, true, false]);
+});
+
 test('logins a minute and new keys an hour, with the seconds to wait', () => {
   const { doors, clock } = house({ loginsPerMinute: 6, newKeysPerHour: 3 });
   for (let i = 0; i < 6; i++) assert.is(doors.login('a'), 0);

@@ -72,25 +72,40 @@ export function mapStore(): MapStore {
 /** What is put in a batch is seen once the batch is kept. */
 function byteRows() {
   const rows = new Map<string, Buffer>();
+  let order: string[] | null = null; // the keys in order, until a row comes or goes
   let changes: (() => void)[] = [];
+  const from = (names: readonly string[], name: string): number => {
+    let [low, high] = [0, names.length];
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if ((names[middle] as string) < name) low = middle + 1;
+      else high = middle;
+    }
+    return low;
+  };
   return {
     get: (key: Uint8Array) => rows.get(nameOf(key)),
     put: (key: Uint8Array, value: Uint8Array) => {
       const copy = Buffer.from(value);
       const name = nameOf(key);
-      changes.push(() => rows.set(name, copy));
+      changes.push(() => {
+        if (!rows.has(name)) order = null;
+        rows.set(name, copy);
+      });
     },
     remove: (key: Uint8Array) => {
       const name = nameOf(key);
-      changes.push(() => rows.delete(name));
+      changes.push(() => {
+        if (rows.delete(name)) order = null;
+      });
     },
     entries: (range?: { from: Uint8Array; to: Uint8Array; backwards?: boolean }) => {
-      const all = [...rows].sort(([a], [b]) => (a < b ? -1 : 1));
-      const within = all.filter(
-        ([name]) => !range || (name >= nameOf(range.from) && name < nameOf(range.to)),
-      );
+      order ??= [...rows.keys()].sort();
+      const within = range
+        ? order.slice(from(order, nameOf(range.from)), from(order, nameOf(range.to)))
+        : order.slice();
       if (range?.backwards) within.reverse();
-      return within.map(([name, value]) => [Buffer.from(name, 'hex'), value] as const);
+      return rowsOf(rows, within);
     },
     take: () => {
       const taken = changes;
@@ -102,6 +117,14 @@ function byteRows() {
   };
 }
 
+/** A text whose order is that of the bytes. */
 function nameOf(key: Uint8Array): string {
-  return Buffer.from(key).toString('hex');
+  return Buffer.from(key).toString('latin1');
+}
+
+function* rowsOf(rows: ReadonlyMap<string, Buffer>, names: readonly string[]) {
+  for (const name of names) {
+    const value = rows.get(name);
+    if (value) yield [Buffer.from(name, 'latin1'), value] as const;
+  }
 }

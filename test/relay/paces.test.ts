@@ -120,6 +120,18 @@ pace('the buckets belong to the key: coming back, or twice, refills nothing', as
   });
 });
 
+pace('an older connection that ends takes nothing from the newer one of its key', () => {
+  const { clock, paces } = house({ commandsPerSecond: 1, commandsBurst: 2 });
+  const older = paces.enter('k', new Paper());
+  const newer = paces.enter('k', new Paper());
+  older.end(0);
+  clock.pass(10_000);
+  paces.enter('other', new Paper()).end(0); // full buckets are forgotten
+  assert.equal([newer.command(), newer.command()], [0, 0]);
+  newer.end(0);
+  assert.is(paces.enter('k', new Paper()).command(), 1);
+});
+
 pace('who ends while held leaves no timer and no hold; a late call does nothing', async () => {
   const { clock, paces } = house({ messagesPerSecond: 1, messagesBurst: 1 });
   await clock.during(() => {

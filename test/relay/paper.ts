@@ -52,12 +52,12 @@ export class Paper implements Member {
   #gathered: string[] = [];
   #writing: string[] = [];
   #written = 0;
-  #onReplaced: (paper: Paper) => void;
+  readonly #leave: (outlet: Outlet) => void;
 
-  constructor(key: string, memory: Memory, onReplaced: (paper: Paper) => void = () => {}) {
+  constructor(key: string, memory: Memory, leave: (outlet: Outlet) => void) {
     this.key = key;
     this.#memory = memory;
-    this.#onReplaced = onReplaced;
+    this.#leave = leave;
   }
 
   get waiting(): number {
@@ -82,7 +82,7 @@ export class Paper implements Member {
 
   replaced(): void {
     this.calls.push('replaced');
-    this.#onReplaced(this);
+    this.#leave(this.outlet);
   }
 
   stalled(): void {
@@ -90,8 +90,8 @@ export class Paper implements Member {
   }
 
   surrender(): void {
-    const rest = Buffer.from(this.#gathered.join(''), 'latin1');
-    if (rest.length > 0) this.outlet.handed(this.#written + sum(this.#writing), rest);
+    if (this.#gathered.length === 0) return;
+    this.outlet.handed(this.#written + sum(this.#writing), blockOf(this.#gathered));
   }
 
   /** What was gathered is handed on, unless a write is under way. */
@@ -99,17 +99,18 @@ export class Paper implements Member {
     if (this.isOver || this.#writing.length > 0 || this.#gathered.length === 0) return;
     this.#writing = this.#gathered;
     this.#gathered = [];
-    this.outlet.handed(this.#written, Buffer.from(this.#writing.join(''), 'latin1'));
+    this.outlet.handed(this.#written, blockOf(this.#writing));
   }
 
-  /** The write that is under way has ended. */
-  wrote(): void {
+  /** The write that is under way has ended; `done` is called before anybody is told. */
+  wrote(done: () => void = () => {}): void {
     if (this.isOver || this.#writing.length === 0) return;
     const length = sum(this.#writing);
     this.#written += length;
     this.#memory.account(-length);
     for (const text of this.#writing) this.got.push(...text.split(/(?<=>)/));
     this.#writing = [];
+    done();
     this.flush();
     this.outlet.written(this.#written);
   }
@@ -127,9 +128,16 @@ export class Paper implements Member {
     this.surrender();
     this.#gathered = [];
     this.#writing = [];
-    this.outlet.leave();
+    this.#leave(this.outlet);
     this.outlet.close();
   }
+}
+
+/** Memory of its own, none to spare. */
+function blockOf(texts: readonly string[]): Buffer {
+  const block = Buffer.allocUnsafeSlow(sum(texts));
+  block.write(texts.join(''), 'latin1');
+  return block;
 }
 
 function sum(texts: readonly string[]): number {
@@ -209,7 +217,7 @@ export function house({
     broken,
     sender,
     join: (key = KEY, { acks = false } = {}) => {
-      const paper = new Paper(key, router.memory, (older) => router.leave(older.outlet));
+      const paper = new Paper(key, router.memory, (outlet) => router.leave(outlet));
       paper.outlet = router.join(paper, acks);
       paper.outlet.pump();
       return paper;

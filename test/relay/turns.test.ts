@@ -97,6 +97,37 @@ turns('when the time of a turn is over, the event loop goes on before the next j
   assert.equal(seen, [3, 6, 9, 10]);
 });
 
+turns(
+  'what was gathered goes out before a turn, and a job with more to do comes again',
+  async () => {
+    const all = new Turns({ turnMs: 0, waiting: 10, clock: ticking() });
+    const done: string[] = [];
+    all.before = () => done.push('before');
+    let steps = 0;
+    all.add('a', () => {
+      done.push(`step ${++steps}`);
+      return steps < 3;
+    });
+    all.add(
+      'a',
+      once(() => done.push('next of a')),
+    );
+    all.add(
+      'b',
+      once(() => done.push('b')),
+    );
+    while (done.length < 10) await turn();
+    assert.equal(
+      done.filter((each) => each !== 'before'),
+      ['step 1', 'b', 'step 2', 'step 3', 'next of a'],
+    );
+    assert.equal(
+      done.filter((_, i) => i % 2 === 0),
+      Array(5).fill('before'),
+    );
+  },
+);
+
 turns('more than may wait are refused, for that address only, and for now only', async () => {
   const all = new Turns({ turnMs: 1_000, waiting: 2, clock: frozen });
   let done = 0;

@@ -88,7 +88,12 @@ export async function serve({ host, port, relay, identity }: ServeOptions): Prom
   relay.expiry.start();
   const listener = await listenTcp(
     { host, port },
-    { accept: (channel) => house.accept(channel), missed: () => relay.doors.missed() },
+    {
+      accept: (channel) => house.accept(channel),
+      isOpen: () => relay.doors.isOpen(),
+      turnedAway: () => relay.doors.turnedAway(),
+      missed: () => relay.doors.missed(),
+    },
   );
   return {
     address: listener.address,

@@ -60,15 +60,8 @@ commands(
   'unknown commands, also those that every object has, get -2',
   scene(async ({ relay, member }) => {
     const { peer } = await member();
-    const unknown = ['', 'ping', 'PING ', 'acks', 'FE1_PUT', 'FE1_GET', 'FE1_PEEK'];
-    const tricky = [
-      'FE1_COUNT',
-      '__proto__',
-      'constructor',
-      'toString',
-      'hasOwnProperty',
-      'é'.repeat(999),
-    ];
+    const unknown = ['', 'ping', 'PING ', 'acks', 'fe1_put', 'FE1', 'FE1_GETS'];
+    const tricky = ['__proto__', 'constructor', 'toString', 'hasOwnProperty', 'é'.repeat(999)];
     for (const cmd of [...unknown, ...tricky]) await says(peer, [cmd, 'x'], -2, 'unknown-command');
     assert.is(relay.relay.drops.of('unknown-command'), unknown.length + tricky.length);
   }),

@@ -37,7 +37,7 @@ import { atOnce } from '../../steps.ts';
 
 const root = join(import.meta.dirname, '../../..');
 const doc = readFileSync(join(root, 'docs/protocols/flexim.md'), 'utf8');
-const visitor = readFileSync(join(root, 'src/protocols/flexim/visitor.ts'), 'utf8');
+const sourceOf = (file: string) => readFileSync(join(root, 'src/protocols/flexim', file), 'utf8');
 
 /** The bytes of the block that begins with ```hex NAME; `#` begins a remark. */
 function example(name: string): Buffer {
@@ -93,9 +93,9 @@ function isFrame<N extends DatumName>(example: Buffer, name: N, datum: DatumOf<D
   assert.equal(plain(datums.unpack(name, example.subarray(FRAME_HEAD))), plain(datum));
 }
 
-/** Why a Message is refused, and the words for people behind that, as visitor.ts has them. */
+/** Why a Message is refused, and the words for people behind that, as status.ts has them. */
 function refusalWords(): Map<string, string> {
-  const table = /^const REFUSED[^{]*\{\n(.*?)^\};/ms.exec(visitor)?.[1] ?? '';
+  const table = /^export const REFUSED[^{]*\{\n(.*?)^\};/ms.exec(sourceOf('status.ts'))?.[1] ?? '';
   const rows = [...table.matchAll(/^ {2}'([a-z-]+)': (['"])(.*)\2,$/gm)];
   return new Map(rows.map(([, word, , words]) => [word ?? '', words ?? '']));
 }
@@ -235,6 +235,8 @@ test('§9 lists the codes, and which of them answer a command', () => {
     assert.is(answers.has(code), answersCommand(code), `${code}`);
 });
 
+const FULL = 'store-full';
+
 test('§8 and §9 know the first words that the code sends', () => {
   const codes = new Map(
     rows(section('### 9.2'), /^-?\d+$/).map(([, name, , text]) => [name, text]),
@@ -248,7 +250,9 @@ test('§8 and §9 know the first words that the code sends', () => {
   for (const [, name, word] of sent)
     assert.ok(quoted(codes.get(name) ?? '').includes(word), `${name}: ${word}`);
   const refusals = [...source.matchAll(/^ {2}'(alias-[a-z]+)':/gm)].map(([, word]) => word);
-  assert.equal(quoted(codes.get('refused') ?? ''), refusals);
+  // The visitor refuses for the store what the commands would have done.
+  const listed = quoted(codes.get('refused') ?? '').filter((word) => /^[a-z-]+$/.test(word ?? ''));
+  assert.equal(listed, [...refusals, 'stale-seq', FULL]);
   assert.equal(
     rows(section('### 8.4'), /^`/).flatMap(([word]) => quoted(word ?? '')),
     refusals,
@@ -307,16 +311,16 @@ test('§6.4, §7.4 and §9.4 give the limits as they are', () => {
 test('§9.3 lists why a login fails', () => {
   const real = DROP_REASONS.filter((reason) => reason.startsWith('login-'));
   const listed = rows(section('### 9.3'), /^`/).flatMap(([why]) => quoted(why ?? ''));
-  assert.equal(listed.sort(), [...real].sort());
+  assert.equal(listed.sort(), [...real, FULL].sort());
 });
 
 test('§8.2 lists the commands', () => {
-  const path = join(root, 'src/protocols/flexim/commands.ts');
-  const table = /^const COMMANDS[^{]*\{\n(.*?)^\};/ms.exec(readFileSync(path, 'utf8'))?.[1] ?? '';
+  const table = /^const COMMANDS[^{]*\{\n(.*?)^\};/ms.exec(sourceOf('commands.ts'))?.[1] ?? '';
   const real = [...table.matchAll(/^ {2}([A-Z0-9_]+):/gm)].map(([, name]) => name);
   const listed = rows(section('### 8.2'), /^[A-Z0-9_]+$/).map(([name]) => name);
-  const early = [...visitor.matchAll(/\bcmd === '([A-Z]+)'/g)].map(([, name]) => name);
-  assert.ok(early.length >= 4, 'the pattern finds them');
+  const stages = sourceOf('stranger.ts') + sourceOf('member.ts');
+  const early = [...stages.matchAll(/\bcmd === '([A-Z]+)'/g)].map(([, name]) => name);
+  assert.ok(early.length >= 8, 'the pattern finds them');
   assert.equal(listed.sort(), [...new Set([...real, ...early])].sort());
 });
 

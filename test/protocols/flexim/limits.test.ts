@@ -82,7 +82,7 @@ coming('connections beyond a limit are reset before anything is opened for them'
   assert.ok(wasReset(from('2001:db8:1:1::3')), 'of the same /64');
   assert.ok(wasReset(from('2001:db8:1:2::1')), 'the fifth in all');
   assert.not.ok([...first, ...others].some(wasReset));
-  assert.equal(relay.drops.totals(), { 'address-full': 2, 'connections-full': 2 });
+  assert.equal(relay.drops.totals(), { 'address-full': 3, 'connections-full': 1 });
   first[0]?.handler.closed(null);
   assert.not.ok(wasReset(from('2001:db8:1:2::1')));
   assert.is(relay.doors.connections, 4);
@@ -119,6 +119,25 @@ coming(
       assert.is(relay.relay.drops.of('connections-full'), 1);
     },
     { limits: { connections: 2 } },
+  ),
+);
+
+coming(
+  'connections that come too fast are closed before anybody looks, and come in later',
+  scene(
+    async ({ relay, connect }) => {
+      const [a, b] = [await connect(), await connect()];
+      await a.greet();
+      await b.greet();
+      const third = await connect().then(
+        (peer) => peer.closed.then(() => peer.received),
+        () => 0,
+      );
+      assert.is(third, 0);
+      assert.equal(relay.relay.drops.totals(), { 'connections-fast': 1 });
+      assert.is(relay.relay.doors.connections, 2);
+    },
+    { limits: { arrivalsPerSecond: 0.001, arrivalsBurst: 2 } },
   ),
 );
 
@@ -272,6 +291,20 @@ strangers('frames and bytes before the login are counted, and too many end it', 
   bytes.feed(Buffer.alloc(10));
   await turn();
   assert.match(bytes.take()?.toString('latin1') ?? '', /login-failed too many bytes/);
+  closeAll();
+});
+
+strangers('what was gathered is written before the work of logins goes on', async () => {
+  const { relay, from, closeAll } = house();
+  const channel = from('192.0.2.1');
+  let written = -1;
+  relay.turns.add('x', () => {
+    written = channel.writes.length;
+    return false;
+  });
+  channel.feed(HELLO);
+  await turn();
+  assert.is(written, 1, 'the greeting');
   closeAll();
 });
 

@@ -14,17 +14,19 @@ import { createRelay } from '../../../src/relay/relay.ts';
 import { Store } from '../../../src/store/store.ts';
 import { FakeChannel, turn } from '../../channel.ts';
 import {
+  authResponse,
   command,
   counted,
   countOf,
   HELLO,
+  type Keys,
   message,
   newKeys,
   type Peer,
   statusOf,
   TYPE,
 } from '../../peer.ts';
-import { CROWD, temporaryDirectory } from '../../relay.ts';
+import { temporaryDirectory } from '../../relay.ts';
 import { type Member, type Scene, scene, until } from '../../scene.ts';
 import { chat, silentPeers } from '../../silent.ts';
 
@@ -221,7 +223,7 @@ many(
       for (const peer of peers) peer.socket.destroy();
       await until(() => relay.relay.router.online === 0, 'all are gone');
     },
-    { limits: { ...CROWD, loginMs: 120_000, helloMs: 120_000 } },
+    { limits: { loginMs: 120_000, helloMs: 120_000 } },
   ),
 );
 
@@ -233,6 +235,17 @@ const leaving = suite('flexim leaving');
 
 const range = (first: number, last: number) =>
   Array.from({ length: last - first + 1 }, (_, i) => first + i);
+
+/** Logs in without acknowledgements, and reads nothing behind the User. */
+async function connectedOnly({ connect }: Scene, keys: Keys): Promise<Peer> {
+  const peer = await connect();
+  await peer.greet();
+  const { challenge } = await peer.challenged(keys);
+  peer.write(authResponse(challenge, peer.relayKey));
+  assert.is((await peer.next()).type, TYPE.User);
+  peer.socket.pause();
+  return peer;
+}
 
 /** The numbers of the Messages that come before a Status, and its code. */
 async function untilStatus(peer: Peer): Promise<{ counts: number[]; status: number }> {
@@ -292,6 +305,37 @@ leaving(
       assert.is(await older.peer.closed, 'end');
     },
     { limits: small },
+  ),
+);
+
+leaving(
+  'a queue that its reader had not taken stays, whoever ends the connection, and however often',
+  scene(
+    async (stage) => {
+      const { relay, member } = stage;
+      const alice = await member();
+      const { keys, hex, peer } = await member();
+      await peer.destroy();
+      const { queue, router } = relay.relay;
+      await until(() => queue.of(hex).reader === null, 'he is gone');
+      const last = 320; // more than the system takes
+      for (let n = 1; n <= last; n++) alice.peer.write(counted(hex, n, LARGE));
+      await alice.peer.settled();
+      for (const end of ['cut', 'replaced']) {
+        const older = await connectedOnly(stage, keys);
+        await until(() => router.memory.used > 0, 'his queue is being sent');
+        if (end === 'cut') older.socket.resetAndDestroy();
+        else await (await connectedOnly(stage, keys)).destroy();
+        await until(() => queue.of(hex).reader === null, `${end}: he is gone again`);
+        await older.destroy();
+        await until(() => router.memory.used === 0, 'both connections are over');
+      }
+      const { queued } = await member(keys);
+      const counts = queued.map(countOf);
+      assert.ok(counts.length > 0, 'most of it is still there');
+      assert.equal(counts, range(counts[0] as number, last));
+    },
+    { limits: { queueShare: 100, messagesPerSecond: 0, bytesPerSecond: 0 } },
   ),
 );
 

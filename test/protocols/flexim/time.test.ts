@@ -214,6 +214,26 @@ again('a relay that asks for time gets at least so much, and not more than an ho
     });
 });
 
+again('a login that came too soon is tried again after the seconds that the relay asks for', () => {
+  const steps: Partial<Steps> = {};
+  return withHostile(steps, async (hostile) => {
+    const link = await dialRelay(hostile.port, { reconnect: BOUNDS });
+    for (const word of ['login-busy', 'login-new-key']) {
+      steps.auth = () => status(-1, `${word} 7 too many`);
+      (await hostile.visit()).socket.destroy();
+      pass((await next(link, 'down')).retryMs);
+      const { error, retryMs } = await next(link, 'down');
+      assert.is(error.code, 'slow-down');
+      assert.ok(retryMs >= 7_000 && retryMs < 13_000, `${retryMs} ms`);
+      delete steps.auth;
+      await hostile.visit(); // the one that was refused
+      pass(retryMs);
+      await next(link, 'up');
+    }
+    await link.close();
+  });
+});
+
 again('a session that lasted makes the next pause short again', () =>
   withHostile({}, async (hostile) => {
     const link = await dialRelay(hostile.port, { reconnect: BOUNDS });
