@@ -10,13 +10,9 @@ import { makeDirectory } from '../lib/files.ts';
 import { type Checking, checkStore } from './check.ts';
 import { busy, damaged, openFailure } from './failures.ts';
 import { type Marker, placeMarker, readMarker, removeMarker, replaceMarker } from './marker.ts';
-<<<<<<< HEAD
 import type { Owner } from './owner.ts';
-import { Store } from './store.ts';
-=======
 import { checkRoom } from './room.ts';
-import { type Owner, Store } from './store.ts';
->>>>>>> main
+import { Store } from './store.ts';
 import { DIRECTORY_MODE, prepareFiles, removeWorkPlace } from './swap.ts';
 
 export interface Opening extends Checking {

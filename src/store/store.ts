@@ -46,12 +46,8 @@ export class Store {
   #owner: Owner | null = null;
   #tables: readonly OpenTable[] | null = null; // all, once they were needed
   #isSound = true; // no operation gave an error that a full disk does not explain
-<<<<<<< HEAD
-  #isBroken = false; // LMDB keeps its locks after a failed write: nothing that is asked of it ends
   #guests: Guests | null = null;
-=======
   #broken: FleximError | null = null; // what failed: nothing that LMDB would be asked now need end
->>>>>>> main
   #isClosed = false;
   #closed: (isSound: boolean) => void = () => {};
 
