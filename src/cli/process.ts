@@ -2,7 +2,7 @@
 
 import { readFileSync } from 'node:fs';
 import { systemCode } from '../lib/errors.ts';
-import type { Owner } from '../store/store.ts';
+import type { Owner } from '../store/owner.ts';
 
 export function thisProcess(): Owner {
   return { pid: process.pid, started: startOf(process.pid) };

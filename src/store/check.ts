@@ -6,7 +6,9 @@ import { statSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { FleximError } from '../lib/errors.ts';
 import { damaged, unusable } from './failures.ts';
+import { announce } from './guest.ts';
 import type { Progress, Sound } from './inspect.ts';
+import type { Owner } from './owner.ts';
 
 /** What the child sends: how far it is, and then one of the rest. */
 export type Report =
@@ -15,7 +17,12 @@ export type Report =
   | { readonly damage: string }
   | { readonly failure: string; readonly code: string | null };
 
-export interface Checking {
+export interface Checking extends Heeding {
+  /** Whoever has it checked. */
+  readonly owner: Owner;
+}
+
+export interface Heeding {
   /** The command that saves what can be read; it stands in the error. */
   readonly remedy?: string | undefined;
   readonly watch?: Watch | undefined;
@@ -36,17 +43,20 @@ const EXTENSION = /\.[jt]s$/.exec(import.meta.url)?.[0] ?? '.js';
 const PROGRAM = fileURLToPath(new URL(`./walk${EXTENSION}`, import.meta.url));
 
 /** Throws `store-damaged`, or `store-unusable` when the check itself was hindered. */
-export async function checkStore(path: string, checking: Checking = {}): Promise<Sound> {
+export async function checkStore(path: string, checking: Checking): Promise<Sound> {
   const size = statSync(path, { throwIfNoEntry: false })?.size ?? 0;
   if (size === 0) return { tables: {}, owner: null }; // never begun
   checking.watch?.begun(path);
-  const child = fork(PROGRAM, [path], { stdio: ['ignore', 'ignore', 'ignore', 'ipc'] });
+  // Another may begin to use it meanwhile: the child must not touch LMDB's lock file.
+  const guest = announce(path, checking.owner);
+  const child = fork(PROGRAM, [guest.path], { stdio: ['ignore', 'ignore', 'ignore', 'ipc'] });
   try {
     const sound = await verdict(path, child, checking);
     checking.watch?.sound(sound);
     return sound;
   } finally {
     child.kill('SIGKILL');
+    guest.leave();
   }
 }
 
@@ -54,7 +64,7 @@ export async function checkStore(path: string, checking: Checking = {}): Promise
 export async function verdict(
   path: string,
   child: ChildProcess,
-  checking: Checking,
+  checking: Heeding,
   silenceMs = SILENCE_MS,
 ): Promise<Sound> {
   return judge(path, await follow(child, checking, silenceMs), checking.remedy ?? '');
@@ -62,7 +72,7 @@ export async function verdict(
 
 type End = Report | { readonly death: string; readonly isDamage: boolean };
 
-async function follow(child: ChildProcess, { watch }: Checking, silenceMs: number): Promise<End> {
+async function follow(child: ChildProcess, { watch }: Heeding, silenceMs: number): Promise<End> {
   let last: Report | null = null;
   let isSilent = false;
   const silence = setTimeout(() => {

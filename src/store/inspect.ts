@@ -11,6 +11,7 @@ import {
   statsOf,
 } from './environment.ts';
 import { FORMAT, FORMAT_KEY, META, OWNER_KEY } from './format.ts';
+import type { Owner } from './owner.ts';
 import {
   byBytes,
   byNumber,
@@ -23,7 +24,6 @@ import {
   readTree,
   type Tree,
 } from './pages.ts';
-import type { Owner } from './store.ts';
 
 export interface Progress {
   readonly what: 'pages' | 'rows';

@@ -14,7 +14,7 @@ import {
 } from 'node:fs';
 import { dirname } from 'node:path';
 import { systemCode } from '../lib/errors.ts';
-import type { Owner } from './store.ts';
+import type { Owner } from './owner.ts';
 import { syncDirectory } from './swap.ts';
 
 const MODE = 0o600;
@@ -110,10 +110,18 @@ function textOf(owner: Owner | null, isNew = false): string {
 
 function read(text: string): { readonly owner: Owner | null; readonly isNew: boolean } {
   try {
-    const { pid, started, new: isNew } = JSON.parse(text);
-    const owner = Number.isSafeInteger(pid) && pid > 0 ? { pid, started: String(started) } : null;
-    return { owner, isNew: isNew === true };
+    return { owner: parseOwner(text), isNew: JSON.parse(text).new === true };
   } catch {
     return { owner: null, isNew: true }; // cut short while it was made: nothing was begun
+  }
+}
+
+/** Null when the text, which may be cut short, names nobody. */
+export function parseOwner(text: string): Owner | null {
+  try {
+    const { pid, started } = JSON.parse(text);
+    return Number.isSafeInteger(pid) && pid > 0 ? { pid, started: String(started) } : null;
+  } catch {
+    return null;
   }
 }

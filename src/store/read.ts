@@ -15,12 +15,17 @@ import {
 } from './environment.ts';
 import { absent, damaged, openFailure } from './failures.ts';
 import { FORMAT_KEY, META, versionProblem } from './format.ts';
+import { enter } from './guest.ts';
 import { readMarker } from './marker.ts';
+import type { Owner } from './owner.ts';
 import { checkHead, KNOWS_PAGES, PageProblem } from './pages.ts';
-import type { Owner } from './store.ts';
 
 export interface Reading {
+  /** Whoever reads. */
+  readonly owner: Owner;
   readonly isAlive: (other: Owner) => boolean;
+  /** In milliseconds, for the patience with an owner who does not answer. */
+  readonly clock?: (() => number) | undefined;
   readonly remedy?: string | undefined;
   readonly watch?: Watch | undefined;
 }
@@ -33,8 +38,6 @@ export interface Reader {
   readonly format: number;
   close(): Promise<void>;
 }
-
-const TRIES = 10;
 
 /** Throws `store-unusable` when there is none, `store-damaged` or `store-version`. */
 export async function readStore(
@@ -50,32 +53,22 @@ export async function readStore(
     const size = statSync(path, { throwIfNoEntry: false })?.size ?? 0;
     if (size === 0) throw absent(path);
     if (marker && !owner) await checkStore(path, reading);
-    if (KNOWS_PAGES) checkHead(path);
-    const environment = await openSame(path);
-    const format = await formatOf(environment, path);
-    return { path, environment, owner, format, close: () => environment.close() };
+    // Beside an owner who is writing the heads cannot be compared.
+    if (KNOWS_PAGES && !owner) checkHead(path);
+    const guest = await enter(path, reading.owner, isAlive, reading.clock);
+    try {
+      const environment = openEnvironment(guest.path, true);
+      const format = await formatOf(environment, path);
+      const close = () => environment.close().finally(() => guest.leave());
+      return { path, environment, owner, format, close };
+    } catch (error) {
+      guest.leave();
+      throw error;
+    }
   } catch (error) {
     if (error instanceof PageProblem) throw damaged(path, error.message, remedy, error);
     throw isFleximError(error) ? error : openFailure(path, error, remedy);
   }
-}
-
-/** Opens a file and its lock file that belong together, though another may just take their place. */
-async function openSame(path: string): Promise<Environment> {
-  for (let tries = 0; ; tries++) {
-    const before = filesAt(path);
-    const environment = openEnvironment(path, true);
-    const after = filesAt(path);
-    if (before[0] === after[0] && (before[1] === null || before[1] === after[1]))
-      return environment;
-    await environment.close();
-    if (tries === TRIES) throw new Error(`${path} changes all the time`);
-  }
-}
-
-function filesAt(path: string): (bigint | null)[] {
-  const options = { throwIfNoEntry: false, bigint: true } as const;
-  return [path, `${path}-lock`].map((each) => statSync(each, options)?.ino ?? null);
 }
 
 async function formatOf(environment: Environment, path: string): Promise<number> {

@@ -64,7 +64,7 @@ function own(path: string, { owner, isAlive }: Recovering): void {
 async function damageOf(path: string, recovering: Recovering): Promise<string | null> {
   if (statSync(path).size === 0) return damaged(path, 'it is empty', '').message;
   try {
-    await checkStore(path, { watch: recovering.watch });
+    await checkStore(path, { owner: recovering.owner, watch: recovering.watch });
     return null;
   } catch (error) {
     if (isFleximError(error, 'store-damaged')) return error.message;

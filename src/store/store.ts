@@ -20,16 +20,12 @@ import {
 } from './environment.ts';
 import { busy, damaged, isDamage, openFailure, reasonOf, writeFailure } from './failures.ts';
 import { FORMAT, FORMAT_KEY, META, OWNER_KEY, versionProblem } from './format.ts';
+import { Guests } from './guest.ts';
+import type { Owner } from './owner.ts';
 import { checkHead, KNOWS_PAGES, PageProblem } from './pages.ts';
 import { checkRoom } from './room.ts';
 import { DIRECTORY_MODE, FILE_MODE, swapIn } from './swap.ts';
 import { type ByteTable, byteEntries, type Table, textEntries } from './tables.ts';
-
-export interface Owner {
-  readonly pid: number;
-  /** Tells two processes with one pid apart; '' where the system does not say. */
-  readonly started: string;
-}
 
 export interface StoreOptions {
   /** The command that saves what can be read of a damaged store; it stands in the error. */
@@ -50,6 +46,7 @@ export class Store {
   #owner: Owner | null = null;
   #tables: readonly OpenTable[] | null = null; // all, once they were needed
   #isSound = true; // no operation gave an error that a full disk does not explain
+  #guests: Guests | null = null;
   #broken: FleximError | null = null; // what failed: nothing that LMDB would be asked now need end
   #isClosed = false;
   #closed: (isSound: boolean) => void = () => {};
@@ -192,6 +189,10 @@ export class Store {
     isAlive: (other: Owner) => boolean,
     admit: (dead: Owner | null) => boolean = () => true,
   ): boolean {
+    // Before the first change: who reads already must be held.
+    const guests = new Guests(this.path, isAlive, () => this.#hold());
+    this.#guests?.stop();
+    this.#guests = guests;
     const { other, admitted } = this.#opening(() => this.#claim(owner, isAlive, admit));
     if (other) throw busy(this.path, other.pid);
     if (admitted) this.#owner = owner;
@@ -203,6 +204,11 @@ export class Store {
     return openTables(this.#db).every(
       ({ name, rows }) => name === META || statsOf(rows).rows === 0,
     );
+  }
+
+  #hold(): () => void {
+    const snapshot = this.#db.useReadTransaction();
+    return () => snapshot.done();
   }
 
   /** Every row with its checksum, table by table, but who has claimed the store. */
@@ -223,6 +229,7 @@ export class Store {
   async close(): Promise<void> {
     if (this.#isClosed) return;
     this.#isClosed = true;
+    this.#guests?.stop();
     const owner = this.#owner;
     this.#owner = null;
     // If it fails, that is remembered; the next owner sees a dead one.
@@ -234,6 +241,7 @@ export class Store {
   /** Closes the store and puts another file, which has no owner, in the place of its own. */
   async replaceWith(made: string): Promise<void> {
     this.#isClosed = true;
+    this.#guests?.stop();
     this.#owner = null;
     await this.#db.close();
     try {

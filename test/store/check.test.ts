@@ -1,7 +1,7 @@
 // What the parent makes of the child that checks a store; opening in one process, formats, markers.
 
 import { fork } from 'node:child_process';
-import { existsSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
@@ -10,7 +10,16 @@ import { type ErrorCode, FleximError } from '../../src/lib/errors.ts';
 import { checkStore, verdict } from '../../src/store/check.ts';
 import { openEnvironment, openRows } from '../../src/store/environment.ts';
 import type { Progress } from '../../src/store/inspect.ts';
+import {
+  type Marker,
+  placeMarker,
+  readMarker,
+  removeMarker,
+  replaceMarker,
+  takeMarker,
+} from '../../src/store/marker.ts';
 import { openStore, type Step } from '../../src/store/open.ts';
+import type { Owner } from '../../src/store/owner.ts';
 import { temporaryDirectory } from '../relay.ts';
 
 const OPENING = { owner: thisProcess(), isAlive, remedy: 'do this' };
@@ -91,6 +100,52 @@ judging('its reports count: progress, damage, failure, soundness', async () => {
 });
 
 judging.run();
+
+const markers = suite('store markers');
+
+markers(
+  'one places it, and only its owner removes it',
+  withDirectory(async (directory) => {
+    const store = join(directory, 'relay.lmdb');
+    const [a, b] = [
+      { pid: 5, started: 'a' },
+      { pid: 5, started: 'b' },
+    ];
+    assert.is(readMarker(store), null);
+    assert.ok(placeMarker(store, a));
+    assert.not(placeMarker(store, b));
+    removeMarker(store, b);
+    assert.equal(readMarker(store)?.owner, a);
+    replaceMarker(store, b);
+    removeMarker(store, a);
+    assert.equal(readMarker(store)?.owner, b);
+    removeMarker(store, b);
+    assert.is(readMarker(store), null);
+  }),
+);
+
+markers(
+  'one that changed hands cannot be taken, and stays what it is',
+  withDirectory(async (directory) => {
+    const store = join(directory, 'relay.lmdb');
+    const [dead, quick, late] = [5, 6, 7].map((pid) => ({ pid, started: '' })) as [
+      Owner,
+      Owner,
+      Owner,
+    ];
+    placeMarker(store, dead);
+    const seen = readMarker(store) as Marker;
+    assert.ok(takeMarker(store, seen, quick));
+    assert.equal(readMarker(store)?.owner, quick);
+    assert.not(takeMarker(store, seen, late));
+    assert.equal(readMarker(store)?.owner, quick);
+    removeMarker(store, quick);
+    assert.not(takeMarker(store, seen, late));
+    assert.equal(readdirSync(directory), []);
+  }),
+);
+
+markers.run();
 
 const opening = suite('store opening');
 const marker = (directory: string) => join(directory, 'relay.lmdb.open');
@@ -177,7 +232,7 @@ opening(
   withDirectory(async (directory) => {
     writeFileSync(join(directory, 'relay.lmdb'), '#!/bin/sh\n'.repeat(2000));
     await refused(openStore(directory, 'relay', OPENING), 'store-damaged');
-    await refused(checkStore(join(directory, 'relay.lmdb')), 'store-damaged');
+    await refused(checkStore(join(directory, 'relay.lmdb'), OPENING), 'store-damaged');
   }),
 );
 

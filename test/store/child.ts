@@ -1,13 +1,14 @@
 // The other process of the store tests: does what its arguments name, says so line by line on stdout,
 // and goes on at each line on stdin.
 
-import { createReadStream, readSync, writeSync } from 'node:fs';
+import { createReadStream, readdirSync, readlinkSync, readSync, writeSync } from 'node:fs';
 import { isAlive, thisProcess } from '../../src/cli/process.ts';
 import { FleximError } from '../../src/lib/errors.ts';
 import { compactStore } from '../../src/store/compact.ts';
-import { linesOf } from '../../src/store/dump.ts';
+import { exportStore, linesOf } from '../../src/store/dump.ts';
 import { importStore } from '../../src/store/import.ts';
 import { type Opening, openStore } from '../../src/store/open.ts';
+import { readStore } from '../../src/store/read.ts';
 import { recoverStore } from '../../src/store/recover.ts';
 import { Store } from '../../src/store/store.ts';
 
@@ -92,6 +93,24 @@ const tasks: Record<string, (directory: string) => unknown> = {
       say(`${error.code} ${error.message}`);
     }
   },
+  /** Reads the store beside its owner; says what values there are when it gets a word. */
+  read: async (directory) => {
+    const reader = await readStore(directory, 'relay', { owner: thisProcess(), isAlive });
+    const locks = readdirSync('/proc/self/fd').map((fd) => linkAt(`/proc/self/fd/${fd}`));
+    say(`ready ${locks.filter((path) => path.endsWith('-lock')).join()}`);
+    wait();
+    const values = new Set<string>();
+    let rows = 0;
+    await exportStore(reader, async (text) => {
+      for (const [, value = ''] of text.matchAll(/"value64":"([^"]*)"/g)) {
+        values.add(value);
+        rows++;
+      }
+    });
+    say(`${rows} ${values.size}`);
+    await reader.close();
+    say('end');
+  },
   compact: (directory) => repair((opening) => compactStore(directory, 'relay', opening)),
   recover: (directory) =>
     repair((opening) => recoverStore(directory, 'relay', { ...opening, now: new Date(0) })),
@@ -115,6 +134,14 @@ async function repair(work: (opening: Opening) => Promise<object>): Promise<void
   } catch (error) {
     if (!(error instanceof FleximError)) throw error;
     say(`${error.code} ${error.message}`);
+  }
+}
+
+function linkAt(path: string): string {
+  try {
+    return readlinkSync(path);
+  } catch {
+    return '';
   }
 }
 

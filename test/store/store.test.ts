@@ -9,7 +9,8 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { isAlive, thisProcess } from '../../src/cli/process.ts';
 import { FleximError } from '../../src/lib/errors.ts';
-import { type Owner, Store } from '../../src/store/store.ts';
+import type { Owner } from '../../src/store/owner.ts';
+import { Store } from '../../src/store/store.ts';
 import { temporaryDirectory } from '../relay.ts';
 
 function withDirectory(body: (directory: string) => unknown): () => Promise<void> {
