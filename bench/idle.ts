@@ -2,8 +2,7 @@
 // bare Node server that accepts as many sockets and does nothing. Resident memory, read from outside,
 // after both have collected their garbage.
 
-import { type ChildProcess, spawn } from 'node:child_process';
-import { readFileSync, rmSync } from 'node:fs';
+import { rmSync } from 'node:fs';
 import { mkdtemp } from 'node:fs/promises';
 import { connect, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -13,6 +12,7 @@ import { parseAddress } from '../src/lib/address.ts';
 import { protocols } from '../src/protocols/index.ts';
 import type { Link } from '../src/protocols/protocol.ts';
 import type { Report } from './measure.ts';
+import { Child } from './process.ts';
 
 const CONNECTIONS = 5_000;
 const LIMIT_KIB = 16;
@@ -29,48 +29,6 @@ const BARE = `
   const server = require('node:net').createServer((socket) => socket.on('data', () => {}));
   server.listen(0, '127.0.0.1', () => console.log('127.0.0.1:' + server.address().port));
 `;
-// On SIGUSR2 a process collects its garbage and says so.
-const COLLECT = `data:text/javascript,process.on('SIGUSR2',()=>{gc();gc();process.stdout.write('collected\\n')})`;
-
-class Child {
-  readonly #process: ChildProcess;
-  #output = '';
-
-  constructor(args: readonly string[], env: NodeJS.ProcessEnv) {
-    this.#process = spawn(process.execPath, ['--expose-gc', '--import', COLLECT, ...args], {
-      env: { ...process.env, ...env },
-      stdio: ['ignore', 'pipe', 'ignore'],
-    });
-    this.#process.stdout?.on('data', (bytes) => {
-      this.#output += bytes;
-    });
-  }
-
-  async line(): Promise<string> {
-    for (;;) {
-      const end = this.#output.indexOf('\n');
-      if (end >= 0) {
-        const line = this.#output.slice(0, end);
-        this.#output = this.#output.slice(end + 1);
-        return line;
-      }
-      await new Promise((resolve) => this.#process.stdout?.once('data', resolve));
-    }
-  }
-
-  /** Resident KiB after a collection. */
-  async memory(): Promise<number> {
-    this.#process.kill('SIGUSR2');
-    await this.line();
-    const status = readFileSync(`/proc/${this.#process.pid}/status`, 'latin1');
-    return Number(/VmRSS:\s+(\d+)/.exec(status)?.[1]);
-  }
-
-  stop(): void {
-    this.#process.kill('SIGKILL');
-  }
-}
-
 async function inBatches<T>(count: number, open: () => Promise<T>): Promise<T[]> {
   const all: T[] = [];
   while (all.length < count)

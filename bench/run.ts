@@ -7,6 +7,7 @@ import { envelopes, handshakes } from './envelope.ts';
 import { flood } from './flood.ts';
 import { framing } from './framing.ts';
 import { idle } from './idle.ts';
+import { mailbox } from './mailbox.ts';
 import { type Contest, machine, measure, type Report, table } from './measure.ts';
 import { start } from './start.ts';
 
@@ -17,6 +18,7 @@ const BENCHES: Readonly<Record<string, () => Promise<Report[]>>> = {
   idle,
   flood,
   start,
+  mailbox,
 };
 
 function compete(contest: Contest): Report {

@@ -33,8 +33,9 @@ export type Said = Uint8Array | readonly Uint8Array[] | null | Promise<Uint8Arra
 
 const BINDING = new Uint8Array(32);
 export const HELLO_BYTES = HELLO.length;
-/** Of `Command {cmd: "AUTH", payload: [64 hex digits]}`. */
-export const AUTH_BYTES = FRAME_HEAD + 1 + 4 + 5 + 8 + 1 + 66;
+/** Of `Command {cmd: "ACKS", payload: ["on"]}` and `Command {cmd: "AUTH", payload: [64 hex digits]}`. */
+export const AUTH_BYTES =
+  FRAME_HEAD + 1 + 4 + 5 + 8 + 1 + 3 + (FRAME_HEAD + 1 + 4 + 5 + 8 + 1 + 66);
 
 const HONEST: Steps = {
   greeting: ({ relay }) => greeting(relay.identity.exchange.publicKey),
@@ -115,6 +116,9 @@ export class Visit {
   }
 
   #command(command: Command): void {
+    if (command.cmd === 'ACKS')
+      return this.#say('ACKS', frame('Status', { status: 0, payload: '' }));
+    if (command.cmd === 'ACK') return this.#say('ACK', null); // has no answer
     const isAuth = command.cmd === 'AUTH' && !this.#asked;
     if (!isAuth) return this.#say(command.cmd, this.#steps.answer(this, command));
     this.#asked = true;

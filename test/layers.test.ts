@@ -52,6 +52,19 @@ const PACKAGES: Readonly<Record<string, { readonly in: string; readonly why: str
     why: 'it takes strings for keys; one door checks',
   },
   lmdb: { in: 'store/', why: 'the store can be exchanged only if nobody else knows it' },
+  'node:zlib': {
+    in: 'store/',
+    why: 'for its checksum; what is compressed tells its content by its size',
+  },
+  'node:child_process': {
+    in: 'store/',
+    why: 'one program starts another one for one purpose: to read a store that may kill its reader',
+  },
+  'node:events': {
+    in: 'store/check.ts',
+    why: 'to wait for that child; others have their own events',
+  },
+  'node:url': { in: 'store/check.ts', why: 'to find the program of that child' },
   '@msgpack/msgpack': { in: 'wire/msgpack.ts', why: 'its limits are not ours; one door checks' },
   pino: { in: 'cli/', why: 'a library must not decide how its user logs' },
   yargs: { in: 'cli/', why: 'options are for programs' },
@@ -59,6 +72,12 @@ const PACKAGES: Readonly<Record<string, { readonly in: string; readonly why: str
   'node:net': { in: 'net/', why: 'sockets are opened in one folder, behind Channel' },
   'node:tty': { in: 'cli/', why: 'terminals belong to the programs' },
   'node:readline/promises': { in: 'cli/', why: 'terminals belong to the programs' },
+};
+
+/** Programs outside cli/, which speak and end by themselves, and why. */
+const PROGRAMS: Readonly<Record<string, string>> = {
+  'store/walk.ts':
+    'the child that checks a store: it reports to its parent and may die of what it reads',
 };
 
 const ANYWHERE = /^node:(buffer|crypto|fs|os|path|util|timers\/promises)$/;
@@ -154,10 +173,15 @@ test('packages are imported at their one door', () => {
 
 test('process and console are for cli/ alone', () => {
   for (const file of files) {
-    if (file.startsWith('cli/')) continue;
+    if (file.startsWith('cli/') || PROGRAMS[file]) continue;
     const found = /\b(process|console)\s*[.[?]/.exec(bare(file));
     assert.ok(!found, `${file} uses ${found?.[1]}: a library must not speak or end by itself`);
   }
+});
+
+test('programs outside cli/ are imported by nobody', () => {
+  for (const { file, target } of imports)
+    assert.ok(!PROGRAMS[target], `${file} must not import ${target}: it is a program of its own`);
 });
 
 test('the seam is types only', () => {

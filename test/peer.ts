@@ -42,6 +42,8 @@ export interface Login {
   readonly challenge: string;
   readonly lastSeen: number;
   readonly nonce: string;
+  /** What was queued: the Messages before the event 22. */
+  readonly queued: readonly Frame[];
 }
 
 export function newKeys(): Keys {
@@ -115,6 +117,7 @@ export class Peer {
   relayKey: Uint8Array = new Uint8Array(32);
   #rest: Buffer = Buffer.alloc(0);
   #waiter: Waiter | null = null;
+  #sink: ((frame: Frame) => void) | null = null;
   #over: string | null = null;
 
   constructor(socket: Socket) {
@@ -158,11 +161,22 @@ export class Peer {
       at = end;
     }
     this.#rest = Buffer.from(bytes.subarray(at));
+    if (this.#sink) return this.#drain(this.#sink);
     const waiter = this.#waiter;
     const first = waiter && this.pending.shift();
     if (!waiter || !first) return;
     this.#waiter = null;
     waiter.resolve(first);
+  }
+
+  /** From here on frames go there as they come, those that wait first; `next` is over. */
+  listen(sink: (frame: Frame) => void): void {
+    this.#sink = sink;
+    this.#drain(sink);
+  }
+
+  #drain(sink: (frame: Frame) => void): void {
+    for (const each of this.pending.splice(0)) sink(each);
   }
 
   write(...parts: readonly Uint8Array[]): void {
@@ -261,18 +275,33 @@ export class Peer {
     };
   }
 
-  /** The whole login; the event 22 behind it is taken too. */
-  async login(keys: Keys, alias?: string): Promise<Login> {
+  /** The whole login, up to and with the event 22. `acks` are turned on before it. */
+  async login(keys: Keys, alias?: string, { acks = false } = {}): Promise<Login> {
     await this.greet();
+    if (acks) {
+      const { status } = statusOf(await this.ask('ACKS', 'on'));
+      if (status !== 0) throw new Error(`ACKS: status ${status}`);
+    }
     const { challenge, lastSeen } = await this.challenged(keys, alias);
     const nonce = newNonce();
     this.write(authResponse(challenge, this.relayKey, nonce));
     const answer = await this.next();
     if (answer.type !== TYPE.User) throw new Error(`refused: ${JSON.stringify(statusOf(answer))}`);
     const user = decode(answer.body) as UserDatum;
-    const { status } = await this.status();
-    if (status !== 22) throw new Error(`status ${status} in place of 22`);
-    return { user, challenge, lastSeen, nonce };
+    const queued: Frame[] = [];
+    for (;;) {
+      const each = await this.next();
+      if (each.type === TYPE.Status && statusOf(each).status === 22)
+        return { user, challenge, lastSeen, nonce, queued };
+      if (each.type !== TYPE.Message) throw new Error(`type ${each.type} in place of the event 22`);
+      queued.push(each);
+    }
+  }
+
+  /** Ends with a RST. Node never closes a socket that is reset while its end is under way. */
+  reset(): void {
+    if (this.socket.writableEnded) this.socket.destroy();
+    else this.socket.resetAndDestroy();
   }
 
   destroy(): Promise<string> {

@@ -4,6 +4,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Identity, newIdentity } from '../src/crypto/identity.ts';
+import { senderTags } from '../src/crypto/tags.ts';
 import { type Log, silent } from '../src/lib/log.ts';
 import { type Clock, systemClock } from '../src/lib/time.ts';
 import { protocols } from '../src/protocols/index.ts';
@@ -40,6 +41,7 @@ export interface TestRelayOptions {
   readonly clock?: Clock;
   readonly log?: Log;
   readonly port?: number;
+  readonly durable?: boolean;
   /** A store that outlives this relay; else a new one that is removed with it. */
   readonly data?: string;
 }
@@ -59,6 +61,11 @@ export async function startRelay(options: TestRelayOptions = {}): Promise<TestRe
     limits: { ...DEFAULT_LIMITS, ...CROWD, ...options.limits },
     clock: options.clock ?? systemClock,
     log: options.log ?? silent,
+    durable: options.durable ?? false,
+    tagOf: senderTags(identity),
+    broken: (error) => {
+      throw error;
+    },
   });
   const service = await protocols.flexim.serve({
     host: '127.0.0.1',

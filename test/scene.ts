@@ -1,19 +1,21 @@
 // A relay and the peers around it, all gone when the test ends, however it ends.
 
-import { type Keys, newKeys, Peer } from './peer.ts';
+import { type Frame, type Keys, newKeys, Peer } from './peer.ts';
 import { startRelay, type TestRelay, type TestRelayOptions } from './relay.ts';
 
 export interface Member {
   readonly peer: Peer;
   readonly keys: Keys;
   readonly hex: string;
+  /** What came before the event 22. */
+  readonly queued: readonly Frame[];
 }
 
 export interface Scene {
   readonly relay: TestRelay;
   connect(): Promise<Peer>;
   /** A peer that is logged in. */
-  member(keys?: Keys, alias?: string): Promise<Member>;
+  member(keys?: Keys, alias?: string, options?: { readonly acks: boolean }): Promise<Member>;
 }
 
 export function scene(
@@ -34,10 +36,10 @@ export function scene(
       peers.push(peer);
       return peer;
     };
-    const member = async (keys = newKeys(), alias?: string) => {
+    const member = async (keys = newKeys(), alias?: string, options?: { acks: boolean }) => {
       const peer = await connect();
-      await peer.login(keys, alias);
-      return { peer, keys, hex: keys.hex };
+      const { queued } = await peer.login(keys, alias, options);
+      return { peer, keys, hex: keys.hex, queued };
     };
     try {
       await body({ relay, connect, member });

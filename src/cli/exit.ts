@@ -44,7 +44,11 @@ export const EXIT: Readonly<Record<ErrorCode, number>> = {
   'state-damaged': 74,
   'state-version': 76,
   'store-busy': 75,
+  'store-damaged': 74,
+  'store-failed': 74,
+  'store-full': 75,
   'store-unusable': 74,
+  'store-version': 76,
   usage: 64,
 };
 

@@ -55,15 +55,32 @@ export const LIMITS = {
   bytesBurst: size('bytes-burst', 'of those, how many at once'),
   commandsPerSecond: count('commands-per-second', 'commands of one user a second'),
   commandsBurst: count('commands-burst', 'of those, how many at once'),
+  fetchesPerHour: count('fetches-per-hour', 'prekeys of others that one user may fetch an hour'),
+  fetchesOfOnePerHour: count('fetches-of-one-per-hour', 'of those, how many of one other user'),
   waitingBytes: size('waiting-bytes', 'bytes that may wait for one user'),
   replyBytes: {
     ...size('reply-bytes', 'unread answers beyond which a user is not read from'),
     live: false,
   },
   memoryBytes: size('memory', 'bytes that may wait for all users together'),
-  fairBytes: size('fair-bytes', 'beyond --memory, bytes that may wait for one user'),
+  stallMs: {
+    ...duration('stall-timeout', 'memory short: who takes nothing so long is cut', HOUR),
+    live: true,
+  },
+  windowMessages: count('window-messages', 'messages sent to a user and not acknowledged'),
+  windowBytes: size('window-bytes', 'their bytes'),
+  commitBytes: size('commit-bytes', 'bytes of one user on their way to the disk'),
+  commitsBytes: size('commits-bytes', 'bytes of all users on their way to the disk'),
+  queueMessages: count('queue-messages', 'messages queued for one user', 1_000 * MILLION),
+  queueBytes: size('queue-bytes', 'bytes queued for one user'),
+  queueDays: count('queue-days', 'days for which a message stays queued', 36_500),
+  queueShare: count('queue-share', 'percent of a queue that one sender may fill', 100),
   drainMs: {
     ...duration('drain-timeout', 'time for users to take what is theirs at a stop', HOUR),
+    live: true,
+  },
+  quietMs: {
+    ...duration('quiet-timeout', 'at a stop, silence after which a user is done', HOUR),
     live: true,
   },
 } as const satisfies Readonly<Record<keyof Limits, LimitOption>>;

@@ -1,9 +1,9 @@
 // flexim-relay: settings, key, store, listener, signals.
 
 import { hostname, networkInterfaces } from 'node:os';
-import { join } from 'node:path';
 import { identityFromSeed } from '../crypto/identity.ts';
-import { findKeysDirectory, privateDirectory } from '../keystore/directory.ts';
+import { senderTags } from '../crypto/tags.ts';
+import { findKeysDirectory } from '../keystore/directory.ts';
 import { Keys } from '../keystore/keys.ts';
 import { formatAddress, isLoopback } from '../lib/address.ts';
 import { isFleximError } from '../lib/errors.ts';
@@ -11,14 +11,15 @@ import { type Clock, systemClock } from '../lib/time.ts';
 import { protocols } from '../protocols/index.ts';
 import { type Limits, liveLimits } from '../relay/limits.ts';
 import { createRelay, type Relay, type RosterPolicy } from '../relay/relay.ts';
-import { Store } from '../store/store.ts';
+import { openStore } from '../store/open.ts';
+import type { Store } from '../store/store.ts';
 import { connectionsWithin, openFiles } from './descriptors.ts';
 import { outliveReaders, report } from './exit.ts';
 import { changed, LIMIT_OPTIONS, limitsOf } from './limits.ts';
 import { createLog, LOG_LEVELS, type LogLevel } from './log.ts';
 import { checkValues, declare, type Options, parser, type Settings, settle } from './options.ts';
 import { configFile, dataHome } from './places.ts';
-import { isAlive, thisProcess } from './process.ts';
+import { checkNews, opening, STORE_NAME, storeDirectory } from './store.ts';
 
 const NAME = 'flexim-relay';
 const STOP_MS = 4_000; // a stop that takes so much longer than clients may is a hang
@@ -50,6 +51,11 @@ const OPTIONS = {
     choices: ['listed', 'none'],
     default: 'listed',
   },
+  durable: {
+    type: 'boolean',
+    about: 'put every message on the disk before it is delivered',
+    default: false,
+  },
   'log-level': {
     type: 'string',
     about: 'least urgent log lines to write to stderr',
@@ -62,14 +68,18 @@ type RelaySettings = Settings<typeof OPTIONS> & Readonly<Record<string, unknown>
 export const ALL_OPTIONS: Options = { ...OPTIONS, ...LIMIT_OPTIONS };
 
 export async function main(args: readonly string[]): Promise<void> {
+  if (args[0] === 'db') return (await import('./db.ts')).main(args.slice(1), ALL_OPTIONS);
   checkValues(args, ALL_OPTIONS);
   const argv = declare(parser(NAME, args), ALL_OPTIONS)
-    .usage('$0 [options]\n\nRuns a flexim relay. It forwards messages that it cannot read.')
+    .usage(
+      '$0 [options]\n$0 db <command> [options]\n\nRuns a flexim relay. It forwards messages that it cannot read.',
+    )
     .epilogue(
       'Settings come from flags, then FLEXIM_… variables, then relay.toml, then the defaults.\n' +
         'SIGTERM stops it gently, a second one at once; SIGHUP reads the settings again\n' +
         '(name, roster, log-level and most limits take effect). docs/operations.md explains\n' +
-        'every limit.',
+        'every limit.\n' +
+        `${NAME} db looks after the store: numbers, backup, damage; see ${NAME} db --help.`,
     )
     .demandCommand(0, 0, '', 'It takes options only');
   const flags = await argv.parseAsync();
@@ -90,8 +100,11 @@ async function start(read: () => RelaySettings): Promise<void> {
   const home = dataHome(process.env);
   const keysPlace = findKeysDirectory({ flag: settings.keys, cwd: process.cwd(), dataHome: home });
   const key = await new Keys(keysPlace.path).relayKey();
-  const store = openStore(settings.data, home);
+  const data = storeDirectory(settings.data);
+  const news = checkNews((text, fields) => log.info(fields, text));
+  const store = await openStore(data, STORE_NAME, opening(data, news));
   const clock: Clock = systemClock;
+  const identity = identityFromSeed(key.content.seed);
   const limits = withinDescriptors(limitsOf(settings), log);
   const relay = createRelay({
     name: settings.name,
@@ -100,8 +113,15 @@ async function start(read: () => RelaySettings): Promise<void> {
     limits,
     clock,
     log,
+    durable: settings.durable,
+    tagOf: senderTags(identity),
+    broken: (error) => {
+      // After a failed write nobody knows what is on the disk: the next start looks.
+      log.error({ err: error }, 'the store failed; the relay ends');
+      process.exitCode = report(NAME, error);
+      process.kill(process.pid, 'SIGKILL');
+    },
   });
-  const identity = identityFromSeed(key.content.seed);
   try {
     const { host, port } = settings;
     const service = await protocols.flexim.serve({ host, port, relay, identity });
@@ -133,12 +153,6 @@ export function reachableHost(host: string, interfaces = networkInterfaces()): s
   const outward = Object.values(interfaces).flatMap((all) => all?.filter((one) => !one.internal));
   const first = outward.find((one) => one?.family === 'IPv4') ?? outward[0];
   return first?.address ?? hostname();
-}
-
-function openStore(named: string | null, home: string): Store {
-  const store = new Store(named ?? privateDirectory(join(home, 'flexim', 'relay')), 'relay');
-  store.claim(thisProcess(), isAlive);
-  return store;
 }
 
 interface Running {

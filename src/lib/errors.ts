@@ -41,7 +41,11 @@ export const ERROR_CODES = [
   'state-damaged',
   'state-version',
   'store-busy',
+  'store-damaged',
+  'store-failed',
+  'store-full',
   'store-unusable',
+  'store-version',
   'usage',
 ] as const;
 

@@ -8,6 +8,10 @@ export interface ConnectionHandler {
   /** The memory is the connection's again on return. What it throws is passed to `failed`. */
   frame(bytes: Buffer, start: number, end: number): void;
   failed(error: Error): void;
+  /** A piece of the output, from this place on, was handed to the channel; it does not change any more. */
+  handed?(start: number, bytes: Buffer): void;
+  /** The output is written up to this place. */
+  written?(position: number): void;
   /** So many bytes came, and what could be cut of them was; not called while it is ending. */
   read?(bytes: number): void;
   /** Once; nothing is called after it. */
@@ -44,6 +48,7 @@ export class Connection {
   #filled = 0;
   #writing = 0; // bytes handed to the channel, not yet written
   #written = 0; // bytes written in all
+  #received = 0;
   #replies = 0; // bytes of answers since reading was last stopped for them, or nothing waited
   #readAgainAt = -1; // reading is stopped until so many bytes are written; -1: it is not
   #scheduled = false;
@@ -76,6 +81,16 @@ export class Connection {
   /** Bytes that wait to be written. */
   get waiting(): number {
     return this.#filled + this.#writing;
+  }
+
+  /** Bytes of output so far, written or waiting. */
+  get position(): number {
+    return this.#written + this.waiting;
+  }
+
+  /** Bytes received so far. */
+  get received(): number {
+    return this.#received;
   }
 
   /** It stays, within other bounds from here on; what waits already goes to the new account. */
@@ -124,6 +139,7 @@ export class Connection {
       const bytes = this.#block.subarray(0, this.#filled);
       this.#block = EMPTY;
       this.#filled = 0;
+      this.#handler.handed?.(this.#written, bytes);
       this.channel.write(bytes, this.#wrote);
     }
     if (this.#ending && this.#filled === 0 && !this.#ended) {
@@ -138,12 +154,19 @@ export class Connection {
     this.#options.account?.(-this.#writing);
     this.#writing = 0;
     this.flush();
+    this.#handler.written?.(this.#written);
     if (this.waiting === 0) this.#replies = 0;
     if (this.#readAgainAt < 0 || this.#written < this.#readAgainAt) return;
     this.#readAgainAt = -1;
     this.#replies = 0;
     this.release();
   };
+
+  /** Hands over what no write has begun for. It is written all the same, unless the connection ends. */
+  surrender(): void {
+    if (this.#filled === 0) return;
+    this.#handler.handed?.(this.#written + this.#writing, this.#block.subarray(0, this.#filled));
+  }
 
   /** Stops reading and cutting until as many `release` calls; frames already cut stay delivered. */
   hold(): void {
@@ -177,6 +200,7 @@ export class Connection {
 
   data(chunk: Buffer): void {
     if (this.#over || this.#ending) return;
+    this.#received += chunk.length;
     this.#guard(() => {
       this.#reader.push(chunk);
       if (!this.#ending && !this.#over) this.#handler.read?.(chunk.length);
@@ -188,6 +212,7 @@ export class Connection {
     this.#over = true;
     if (this.#linger) clearTimeout(this.#linger);
     this.#options.account?.(-this.waiting);
+    this.surrender();
     this.#block = EMPTY;
     this.#filled = 0;
     this.#writing = 0;

@@ -32,7 +32,10 @@ class TcpChannel implements Channel {
   }
 
   write(bytes: Uint8Array, written: () => void): void {
-    this.#socket.write(bytes, written);
+    // Node also calls back for what a destroyed socket never wrote, and without an error.
+    this.#socket.write(bytes, (error) => {
+      if (!error && !this.#socket.destroyed) written();
+    });
   }
 
   pause(): void {
@@ -50,7 +53,9 @@ class TcpChannel implements Channel {
   }
 
   reset(): void {
-    this.#socket.resetAndDestroy();
+    // Behind the end no reset is possible: libuv refuses, and the handle would stay open for ever.
+    if (this.#socket.writableEnded) this.#socket.destroy();
+    else this.#socket.resetAndDestroy();
   }
 }
 

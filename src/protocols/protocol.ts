@@ -56,7 +56,7 @@ export interface RelayInfo {
 
 export interface Delivery {
   readonly envelope: Uint8Array;
-  /** The envelope is safely stored: the relay may forget it. */
+  /** The envelope is safely stored: the relay may forget it. What was not done comes again. */
   done(): void;
 }
 

@@ -2,6 +2,7 @@
 // what an answer says is on the disk before the answer goes out.
 
 import { aliasProblem, foldAlias } from '../lib/alias.ts';
+import { isFleximError } from '../lib/errors.ts';
 import { type Clock, DAY_S } from '../lib/time.ts';
 import { ALIAS_HELD_DAYS, MAX_ALIASES } from './limits.ts';
 
@@ -83,8 +84,21 @@ export class Directory {
     return this.#users.get(key)?.aliases ?? [];
   }
 
-  /** Notes a login and claims the alias, if one is wished and free. */
-  login(key: string, alias: string | null): Promise<Login> {
+  /**
+   * Notes a login and claims the alias, if one is wished and free. A full disk does neither, and keeps
+   * nobody out who is known: he may come to fetch what fills it.
+   */
+  async login(key: string, alias: string | null): Promise<Login> {
+    try {
+      return await this.#noted(key, alias);
+    } catch (error) {
+      const user = this.#users.get(key);
+      if (!user || !isFleximError(error, 'store-full')) throw error;
+      return { aliases: user.aliases, lastSeen: user.seen, refused: null };
+    }
+  }
+
+  #noted(key: string, alias: string | null): Promise<Login> {
     return this.#store.transaction(() => {
       const before = this.#users.get(key);
       const user = { aliases: [], ...before, seen: this.#clock.wall() };

@@ -9,20 +9,24 @@ export const DROP_REASONS = [
   'connection-error', // the network cut a connection
   'connections-fast', // connections in all came too fast
   'connections-full', // too many connections in all
+  'expired', // queued for longer than the relay keeps
+  'fetch-fast', // prekeys over the rate of a key; it was answered with the seconds to wait
   'hello-timeout', // no complete hello in time
-  'live-away', // a /live Message to somebody who is not there
+  'live-away', // a /live Message to somebody who is not there, or is being served from his queue
+  'live-slow', // a /live Message to somebody for whom too much waits
   'login-busy', // too many logins from one address, waiting or a minute
   'login-failed', // wrong response, weak key, second AUTH
   'login-new-key', // too many keys from one address that were never here
   'login-timeout', // no login in time
+  'mailbox-full', // as much is queued for the recipient as may be
   'malformed', // a frame that is not what its type says
-  'memory-full', // the relay's memory for waiting bytes is used up
   'no-descriptors', // the system had no file descriptor for a connection
   'no-hello', // something else than a Flexim client
-  'recipient-away', // not connected, and there is no queue yet
-  'recipient-slow', // too much waits for it already
   'recipient-unknown', // never logged in here, or no such alias
   'replaced', // an older connection, by a newer login of the same key
+  'share-full', // as much of one sender is queued for the recipient as may be
+  'stalled', // took nothing while the relay's memory was short
+  'store-full', // the relay's disk is full
   'unknown-command',
   'unknown-type',
 ] as const;
@@ -32,8 +36,8 @@ export type DropReason = (typeof DROP_REASONS)[number];
 export class Drops {
   readonly #counts = new Map<DropReason, number>();
 
-  count(reason: DropReason): void {
-    this.#counts.set(reason, (this.#counts.get(reason) ?? 0) + 1);
+  count(reason: DropReason, times = 1): void {
+    if (times > 0) this.#counts.set(reason, (this.#counts.get(reason) ?? 0) + times);
   }
 
   of(reason: DropReason): number {

@@ -38,16 +38,32 @@ export interface Limits {
   /** Commands of one key. */
   readonly commandsPerSecond: number;
   readonly commandsBurst: number;
-  /** Bytes that may wait for one recipient; a Message beyond is refused with event -21. */
+  /** Bundles with a one-time prekey that one key may fetch, and of them those of one other key. */
+  readonly fetchesPerHour: number;
+  readonly fetchesOfOnePerHour: number;
+  /** Bytes that may wait in one connection; what comes then goes to the queue. */
   readonly waitingBytes: number;
   /** Bytes of its own answers that a client may leave unread before it is not read from. */
   readonly replyBytes: number;
-  /** Bytes that may wait for all users together … */
+  /** Bytes that may wait for all users together, or be unacknowledged by them. */
   readonly memoryBytes: number;
-  /** … beyond which only those are served for whom less than this waits. */
-  readonly fairBytes: number;
+  /** When memory is short, who has taken nothing for so long is cut. */
+  readonly stallMs: number;
+  /** Messages that may be sent and not acknowledged, and their bytes. */
+  readonly windowMessages: number;
+  readonly windowBytes: number;
+  /** Bytes on their way to the disk, of one sender and of all, beyond which he is not read from. */
+  readonly commitBytes: number;
+  readonly commitsBytes: number;
+  /** What may be queued for one recipient, for how long, and what part of it by one sender, in percent. */
+  readonly queueMessages: number;
+  readonly queueBytes: number;
+  readonly queueDays: number;
+  readonly queueShare: number;
   /** How long a stopping relay waits for clients to take what is theirs. */
   readonly drainMs: number;
+  /** A client that is silent for so long, while the relay stops, has nothing more to say. */
+  readonly quietMs: number;
 }
 
 export const DEFAULT_LIMITS: Limits = {
@@ -71,11 +87,22 @@ export const DEFAULT_LIMITS: Limits = {
   bytesBurst: 64 * 1024 * 1024,
   commandsPerSecond: 50,
   commandsBurst: 500,
+  fetchesPerHour: 300,
+  fetchesOfOnePerHour: 10,
   waitingBytes: 1024 * 1024,
   replyBytes: 256 * 1024,
   memoryBytes: 256 * 1024 * 1024,
-  fairBytes: 128 * 1024,
+  stallMs: 30_000,
+  windowMessages: 4_096,
+  windowBytes: 16 * 1024 * 1024,
+  commitBytes: 256 * 1024,
+  commitsBytes: 16 * 1024 * 1024,
+  queueMessages: 10_000,
+  queueBytes: 64 * 1024 * 1024,
+  queueDays: 30,
+  queueShare: 20,
   drainMs: 5_000,
+  quietMs: 300,
 };
 
 export const MAX_ALIASES = 5;

@@ -3,7 +3,7 @@
 // paid for after each chunk; who is in debt is not read from until it is paid.
 
 import type { Clock } from '../lib/time.ts';
-import { Bucket, type Rate } from './buckets.ts';
+import { Bucket, Buckets, type Rate } from './buckets.ts';
 import { seconds } from './doors.ts';
 import { type Limits, rateOf } from './limits.ts';
 import { Pauses } from './pauses.ts';
@@ -32,6 +32,8 @@ export class Paces {
   readonly bytes: Rate;
   readonly commands: Rate;
   readonly pauses: Pauses<Pace>;
+  readonly #fetches: Buckets; // of a requester, and of a requester with one target
+  readonly #fetchesOfOne: Buckets;
   readonly #purses = new Map<string, Purse>(); // of keys that are connected
   readonly #resting = new Map<string, Purse>(); // of others, in the order in which they left
 
@@ -40,12 +42,24 @@ export class Paces {
     this.messages = rateOf(limits, 'messagesPerSecond', { burst: 'messagesBurst' });
     this.bytes = rateOf(limits, 'bytesPerSecond', { burst: 'bytesBurst' });
     this.commands = rateOf(limits, 'commandsPerSecond', { burst: 'commandsBurst' });
+    const hourly = (count: keyof Limits) => ({
+      rate: rateOf(limits, count, { per: 3_600 }),
+      clock,
+    });
+    this.#fetches = new Buckets(hourly('fetchesPerHour'));
+    this.#fetchesOfOne = new Buckets(hourly('fetchesOfOnePerHour'));
     this.pauses = new Pauses(clock, (pace) => pace.due());
   }
 
   /** Keys that are connected, and those whose buckets are not full yet. */
   get size(): number {
     return this.#purses.size + this.#resting.size;
+  }
+
+  /** Seconds until the key may fetch a one-time prekey of another; 0: now, and it counts. */
+  fetch(key: string, target: string): number {
+    const wait = this.#fetchesOfOne.take(`${key} ${target}`);
+    return seconds(wait > 0 ? wait : this.#fetches.take(key));
   }
 
   enter(key: string, reading: Reading): Pace {

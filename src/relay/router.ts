@@ -2,18 +2,12 @@
 // out; nothing here knows what they mean.
 
 import { parseKey } from '../lib/address.ts';
+import type { Clock } from '../lib/time.ts';
 import type { Drops } from './drops.ts';
 import type { Limits } from './limits.ts';
-
-/** What the router needs of a connected user. */
-export interface Member {
-  readonly key: string;
-  /** Bytes that wait to be written to him. */
-  readonly waiting: number;
-  deliver(bytes: Buffer, start: number, end: number): void;
-  /** A newer login of his key took his place. */
-  replaced(): void;
-}
+import { Memory } from './memory.ts';
+import { type Incoming, type Member, type Outcome, Outlet, post } from './outlet.ts';
+import type { Queue } from './queue.ts';
 
 /** What the router needs of the directory. */
 interface Names {
@@ -21,99 +15,120 @@ interface Names {
   keyOf(alias: string): string | null;
 }
 
-/** 'dropped' is for /live alone; 'away', 'slow' and 'memory' say why nothing was delivered. */
-export type Outcome = 'delivered' | 'dropped' | 'unknown' | 'away' | 'slow' | 'memory';
-
 const LIVE = '/live';
+const MAX_KNOWN = 10_000;
 const MAX_TO = 256; // longer names nobody
 
 export interface RouterOptions {
   readonly names: Names;
+  readonly queue: Queue;
   readonly limits: Limits;
   readonly drops: Drops;
+  readonly clock: Clock;
+  readonly durable: boolean;
 }
 
 export class Router {
-  readonly #members = new Map<string, Member>();
-  readonly #names: Names;
-  readonly #limits: Limits;
-  readonly #drops: Drops;
-  #waiting = 0;
+  readonly memory: Memory;
+  readonly #outlets = new Map<string, Outlet>();
+  readonly #known = new Set<string>();
+  readonly #options: RouterOptions;
 
-  constructor({ names, limits, drops }: RouterOptions) {
-    this.#names = names;
-    this.#limits = limits;
-    this.#drops = drops;
+  constructor(options: RouterOptions) {
+    this.#options = options;
+    this.memory = new Memory({ limits: options.limits, relieve: () => this.#relieve() });
   }
 
   get online(): number {
-    return this.#members.size;
+    return this.#outlets.size;
   }
 
-  /** Bytes that wait in all connections. */
-  get waiting(): number {
-    return this.#waiting;
+  /** Makes the member the one live connection of his key; `pump` what is queued after it. */
+  join(member: Member, acks: boolean): Outlet {
+    const { queue, limits, drops, clock, durable } = this.#options;
+    const older = this.#outlets.get(member.key);
+    const mailbox = queue.of(member.key);
+    if (older) {
+      drops.count('replaced');
+      older.member.replaced();
+    }
+    // The older one, or one that was still ending, gives back what it had not delivered.
+    mailbox.reader?.close();
+    const { memory } = this;
+    const members = () => this.#outlets.size;
+    const outlet = new Outlet({
+      member,
+      mailbox,
+      queue,
+      limits,
+      memory,
+      drops,
+      clock,
+      members,
+      durable,
+      acks,
+    });
+    this.#outlets.set(member.key, outlet);
+    return outlet;
   }
 
-  /** Connections report here every change of what waits in them. */
-  readonly account = (change: number): void => {
-    this.#waiting += change;
-  };
-
-  /** Makes the member the one live connection of his key. */
-  join(member: Member): void {
-    const older = this.#members.get(member.key);
-    this.#members.set(member.key, member);
-    if (!older) return;
-    this.#drops.count('replaced');
-    older.replaced();
+  /** Nothing new goes to this connection; what it was sent may still arrive, until `close`. */
+  leave(outlet: Outlet): void {
+    if (this.#outlets.get(outlet.key) === outlet) this.#outlets.delete(outlet.key);
+    outlet.leave();
   }
 
-  leave(member: Member): void {
-    if (this.#members.get(member.key) === member) this.#members.delete(member.key);
-  }
-
-  members(): IterableIterator<Member> {
-    return this.#members.values();
-  }
-
-  /** Delivers the frame bytes[start..end) to `to`, or says why not. */
-  route(to: string, bytes: Buffer, start: number, end: number): Outcome {
-    const direct = this.#members.get(to); // the common case: a canonical key, connected
-    if (direct) return this.#deliver(direct, false, bytes, start, end);
+  /** Delivers or queues a Message, or says why not. */
+  route(message: Incoming): Outcome {
+    const { to } = message;
+    const direct = this.#outlets.get(to); // the common case: a canonical key, connected
+    if (direct) return direct.deliver(message);
     const live = to.endsWith(LIVE);
     if (to.length > MAX_TO) return this.#unknown(live);
     const name = live ? to.slice(0, -LIVE.length) : to;
-    const key = parseKey(name) ?? this.#names.keyOf(name);
+    const { names, queue, drops } = this.#options;
+    const key = this.#known.has(name) ? name : (parseKey(name) ?? names.keyOf(name));
     if (key === null) return this.#unknown(live);
-    const member = this.#members.get(key);
-    if (member) return this.#deliver(member, live, bytes, start, end);
+    const outlet = this.#outlets.get(key);
+    if (outlet) return live ? outlet.deliverLive(message) : outlet.deliver(message);
     if (live) {
-      this.#drops.count('live-away');
+      drops.count('live-away');
       return 'dropped';
     }
-    if (!this.#names.isKnown(key)) return this.#unknown(false);
-    this.#drops.count('recipient-away');
-    return 'away';
+    if (!this.#isKnown(key)) return this.#unknown(false);
+    return post(queue, queue.of(key), message, { must: false, told: true });
   }
 
-  #deliver(member: Member, live: boolean, bytes: Buffer, start: number, end: number): Outcome {
-    const length = end - start;
-    const waiting = member.waiting + length;
-    const { waitingBytes, memoryBytes, fairBytes } = this.#limits;
-    const slow = waiting > waitingBytes;
-    // When memory is short, only who holds much of it is refused more.
-    if (slow || (this.#waiting + length > memoryBytes && waiting > fairBytes)) {
-      this.#drops.count(slow ? 'recipient-slow' : 'memory-full');
-      if (live) return 'dropped';
-      return slow ? 'slow' : 'memory';
-    }
-    member.deliver(bytes, start, end);
-    return 'delivered';
+  /** Who is known stays known: the directory is asked once, as far as memory goes. */
+  #isKnown(key: string): boolean {
+    if (this.#known.has(key)) return true;
+    if (!this.#options.names.isKnown(key)) return false;
+    if (this.#known.size >= MAX_KNOWN) this.#known.clear();
+    this.#known.add(key);
+    return true;
   }
 
   #unknown(live: boolean): Outcome {
-    this.#drops.count('recipient-unknown');
+    this.#options.drops.count('recipient-unknown');
     return live ? 'dropped' : 'unknown';
   }
+
+  /** Past three quarters of the memory: the largest holders are put on the disk, the stuck are cut. */
+  #relieve(): void {
+    const now = this.#options.clock.now();
+    const { stallMs } = this.#options.limits;
+    const largest = [...this.#outlets.values()].sort((a, b) => sizeOf(b) - sizeOf(a));
+    let excess = this.memory.excess;
+    for (const outlet of largest) {
+      if (excess <= 0) return;
+      const before = this.memory.used;
+      if (outlet.idle(now) > stallMs) outlet.member.stalled();
+      else outlet.spill();
+      excess -= before - this.memory.used;
+    }
+  }
+}
+
+function sizeOf(outlet: Outlet): number {
+  return outlet.held + outlet.member.waiting;
 }

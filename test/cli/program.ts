@@ -30,9 +30,11 @@ export interface RunOptions {
   readonly node?: readonly string[];
   /** How many files it may have open. */
   readonly files?: number;
+  /** Another checkout, or a copy of this one. */
+  readonly root?: string;
 }
 
-export const program = (name: string) => join(ROOT, 'bin', name);
+export const program = (name: string, root = ROOT) => join(root, 'bin', name);
 
 export class Home {
   readonly path = realpathSync(mkdtempSync(join(tmpdir(), 'flexim-cli-')));
@@ -60,8 +62,8 @@ export class Home {
   }
 
   start(name: string, args: readonly string[], options: RunOptions = {}): ChildProcess {
-    const { env = {}, cwd = this.path, node = [], secret, files } = options;
-    const command = [process.execPath, ...node, program(name), ...args];
+    const { env = {}, cwd = this.path, node = [], secret, files, root } = options;
+    const command = [process.execPath, ...node, program(name, root), ...args];
     // A shell sets the limit, and is replaced by the program.
     const limited = ['/bin/sh', '-c', `ulimit -n ${files} && exec "$@"`, 'sh', ...command];
     const [file = '', ...rest] = files === undefined ? command : limited;

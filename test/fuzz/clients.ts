@@ -49,11 +49,14 @@ const auth = {
 };
 const user = { aliases: ['me', 'Foo'], key: me.exchange.publicKey, last_seen: 1_700_000_000 };
 const greeting = encodeFrame('User', { aliases: ['a relay'], key: relayKey, last_seen: 0 });
-const LOGIN = concat(
-  greeting,
-  encodeFrame('Auth', auth),
-  encodeFrame('User', { ...user, proof: PROOF }),
-);
+const loginAfter = (acks: Uint8Array) =>
+  concat(
+    greeting,
+    acks, // the answer to ACKS, which the client sends with AUTH
+    encodeFrame('Auth', auth),
+    encodeFrame('User', { ...user, proof: PROOF }),
+  );
+const LOGIN = loginAfter(statusFrame('fine'));
 const message = (msg: string | Uint8Array) =>
   encodeFrame('Message', { to: me.hex, from: hex, flags: ['x'], date: 7, msg });
 
@@ -70,7 +73,8 @@ export const loggedInSeeds = [
 export const loginSeeds = [
   LOGIN,
   ...loggedInSeeds.map((frames) => concat(LOGIN, frames)),
-  concat(greeting, statusFrame('loginFailed', 'members only')),
+  loginAfter(statusFrame('malformed', 'unknown-command')),
+  concat(greeting, statusFrame('fine'), statusFrame('loginFailed', 'members only')),
   concat(greeting, statusFrame('stopping', '9'.repeat(400))),
 ];
 

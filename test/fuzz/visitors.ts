@@ -3,6 +3,7 @@
 
 import { decode } from '@msgpack/msgpack';
 import { newIdentity } from '../../src/crypto/identity.ts';
+import { senderTags } from '../../src/crypto/tags.ts';
 import { type Log, silent } from '../../src/lib/log.ts';
 import { systemClock } from '../../src/lib/time.ts';
 import { Flexim } from '../../src/protocols/flexim/server.ts';
@@ -30,6 +31,11 @@ const relay = createRelay({
   limits: { ...DEFAULT_LIMITS, ...CROWD, replyBytes: 0 },
   clock: systemClock,
   log,
+  durable: false,
+  tagOf: senderTags(identity),
+  broken: (error) => {
+    failure = error;
+  },
 });
 const house = new Flexim(relay, identity);
 

@@ -1,15 +1,16 @@
 #!/usr/bin/python3
 """A Flexim client, written from docs/protocols/flexim.md alone, and checks of a live relay with it.
 
-    flexim.py HOST PORT [RELAYKEY]
+    flexim.py HOST PORT [RELAYKEY [PID]]
 
-Needs Debian's python3-nacl and python3-msgpack. § means a section of that document.
+With the relay's PID the last check stops it. Needs Debian's python3-nacl and python3-msgpack. § means a section of that document.
 """
 
 import base64
 import hmac
 import os
 import re
+import signal
 import socket
 import struct
 import sys
@@ -42,7 +43,9 @@ FIELDS = {
 }
 REPLACED, LOGIN_FAILED, STOPPING = 5, -1, -7
 MALFORMED, NOT_FOUND, LOGIN_FIRST, REFUSED = -2, -3, -4, -5
-QUEUE_SENT, UNKNOWN_RECIPIENT, QUEUE_FULL, BAD_FRAME, FRAME_BEFORE_LOGIN = 22, -20, -21, -22, -24
+QUEUED, QUEUE_SENT = 20, 22
+UNKNOWN_RECIPIENT, QUEUE_FULL, BAD_FRAME, FRAME_BEFORE_LOGIN = -20, -21, -22, -24
+WINDOW, SHARE = 4_096, 2_000  # Messages, §7.3 and §7.4
 
 
 class Malformed(Exception):
@@ -256,6 +259,8 @@ class Client:
         self.me = None  # one's own User, after the login
         self.socket = None
         self.sent = 0  # number of the last Message (§6.3)
+        self.received = 0  # number of the last Message that came, for ACK (§7.3)
+        self.acks = False
         self.waiting = deque()  # commands that have no answer yet (§8.1)
         self.answers = deque()
         self.messages = deque()
@@ -406,6 +411,10 @@ class Client:
             return ended
         raise AssertionError('unreachable')
 
+    def acknowledge(self, n=None):
+        """The first n Messages, or all so far, are safe (§7.3). There is no answer."""
+        self.write_datum(COMMAND, {'cmd': 'ACK', 'payload': [str(self.received if n is None else n)]})
+
     # The stream
 
     def write(self, data):
@@ -459,6 +468,7 @@ class Client:
 
     def _dispatch(self, kind, body):
         if kind == MESSAGE:
+            self.received += 1  # whatever is in it
             try:
                 self.messages.append(fields(MESSAGE, unpack(body)))
             except Malformed:
@@ -471,13 +481,18 @@ class Client:
             status = datum['status']
             if status in (REPLACED, LOGIN_FAILED, STOPPING):
                 self.end = Ended(status, datum['payload'])
+                if status == STOPPING and self.me is not None:
+                    self.events.append((status, datum['payload']))  # the connection goes on (§9.4)
                 return
             if status <= -10 or status >= 6:  # 6 to 9 are no answers either (§9.1)
                 self.events.append((status, datum['payload']))
                 return
         if not self.waiting:
             raise Malformed(f'an answer to nothing: {datum}')
-        self.answers.append((self.waiting.popleft(), datum))
+        asked = self.waiting.popleft()
+        if asked == 'ACKS' and datum.get('status') == 0 and not self.acks:
+            self.acks, self.received = True, 0  # the Message behind this is number 1
+        self.answers.append((asked, datum))
 
 
 # --- The checks ------------------------------------------------------------------------------------------------
@@ -551,8 +566,11 @@ class Scene:
     def connected(self, private=None, **more):
         return self.client(private, **more).connect()
 
-    def login(self, private=None, alias='', **more):
-        client = self.connected(private, **more).login(alias)
+    def login(self, private=None, alias='', acks=False, **more):
+        client = self.connected(private, **more)
+        if acks:
+            client.command('ACKS', 'on')
+        client.login(alias)
         event(client, QUEUE_SENT, '')
         return client
 
@@ -665,7 +683,7 @@ def _(scene):
 @check('before login: other commands -4, other frames -24, and the login still works')
 def _(scene):
     client = scene.connected()
-    for cmd in ('GETUSER', 'SEARCH', 'ROSTER', 'REGISTER', 'UNREGISTER', 'OFFLINES', 'ACKS', 'NONSENSE'):
+    for cmd in ('GETUSER', 'SEARCH', 'ROSTER', 'REGISTER', 'UNREGISTER', 'OFFLINES', 'ACK', 'NONSENSE'):
         with refused(LOGIN_FIRST, 'login-first'):
             client.command(cmd)
     for kind in (MESSAGE, AUTH, ROSTER, USER, STATUS, 99, 255):
@@ -886,7 +904,7 @@ def _(scene):
     quiet(alice, bob)
 
 
-@check('unknown recipient: -20 with the number; an away one: -21')
+@check('unknown recipient: -20 with the number; an away one: 20')
 def _(scene):
     alice, bob, away = scene.login(), scene.login(), scene.away()
     nobody, alias = os.urandom(32).hex(), fresh_alias()
@@ -898,12 +916,19 @@ def _(scene):
     alice.send(away.name.upper(), b'6')
     alice.send_body(b'\xc0')
     alice.send('x' * 300, b'8')
-    event(alice, UNKNOWN_RECIPIENT, f'{nobody} 1')
-    event(alice, QUEUE_FULL, f'{away.name} 3')
-    event(alice, UNKNOWN_RECIPIENT, f'{alias} 5')
-    event(alice, QUEUE_FULL, f'{away.name.upper()} 6')
-    event(alice, BAD_FRAME, 'malformed')
-    event(alice, UNKNOWN_RECIPIENT, f"{'x' * 256} 8")
+    alice.ping()  # all events are here then, in any order (§6.3)
+    wanted = [
+        (UNKNOWN_RECIPIENT, f'{nobody} 1'),
+        (QUEUED, f'{away.name} 3'),
+        (UNKNOWN_RECIPIENT, f'{alias} 5'),
+        (QUEUED, f'{away.name.upper()} 6'),
+        (UNKNOWN_RECIPIENT, f"{'x' * 256} 8"),
+    ]
+    got = sorted((payload.split(' ')[1:2], code, payload) for code, payload in alice.events if code != BAD_FRAME)
+    same([(code, ' '.join(payload.split(' ')[:2])) for _n, code, payload in got], wanted)
+    same([payload.split(' ')[0] for code, payload in alice.events if code == BAD_FRAME], ['malformed'])
+    same([payload for code, payload in alice.events if code == QUEUED], [wanted[1][1], wanted[3][1]])
+    alice.events.clear()
     same(bob.receive()['msg'], b'2')
     quiet(alice, bob)
 
@@ -963,28 +988,219 @@ def _(scene):
     quiet(alice, bob)
 
 
-@check('who does not read: -21 for some, all the others arrive in order')
+@check('who does not read: his Messages are queued, and all arrive in order')
 def _(scene):
     alice, bob = scene.login(), scene.client()
     bob.connect(receive_buffer=8192).login()
     event(bob, QUEUE_SENT, '')
-    refusals = set()
-    for n in range(1, 1001):
+    for n in range(1, 201):
         alice.send(bob.name, b'%d ' % n + bytes(60_000))
-        if n % 10 == 0:
-            alice.ping()
-            if alice.events:
-                break
-    while alice.events:
-        code, payload = alice.events.popleft()
-        same((code, payload.split(' ')[0]), (QUEUE_FULL, bob.name))
-        refusals.add(int(payload.split(' ')[1]))
-    true(refusals, 'never refused')
-    arrived = [n for n in range(1, alice.sent + 1) if n not in refusals]
-    same([int(bob.receive()['msg'].split(b' ')[0]) for _ in arrived], arrived)
-    alice.send(bob.name, b'there is room again')
-    same(bob.receive()['msg'], b'there is room again')
+    alice.ping()
+    same({code for code, _payload in alice.events}, {QUEUED})
+    numbers = [int(payload.split(' ')[1]) for _code, payload in alice.events]
+    same(numbers, list(range(201 - len(numbers), 201)))
+    same([int(bob.receive()['msg'].split(b' ')[0]) for _ in range(200)], list(range(1, 201)))
+    bob.ping()  # the last of the queue is off the disk
+    alice.events.clear()
+    alice.send(bob.name, b'at once again')
+    same(bob.receive()['msg'], b'at once again')
     quiet(alice, bob)
+
+
+# The queue
+
+
+def queue(sender, to, *msgs):
+    """Sends to somebody who is away, until all of it is on the disk."""
+    numbers = [sender.send(to, msg) for msg in msgs]
+    sender.ping()
+    same(list(sender.events), [(QUEUED, f'{to} {n}') for n in numbers])
+    sender.events.clear()
+
+
+def texts(client, count):
+    return [client.receive()['msg'] for _ in range(count)]
+
+
+@check('the queue: 20 on the disk; at login in order, byte for byte, then 22; then it is empty')
+def _(scene):
+    alice, carol, bob = scene.login(), scene.login(), scene.away()
+    queue(alice, bob.name, b'one', b'two')
+    queue(carol, bob.name, b'three')
+    odd = b'\x83\x01\xc7\x01\x05x\xa1\xff\xc0' + pack('to') + pack(bob.name)
+    alice.send_body(odd)
+    alice.send(f'{bob.name}/live', b'never')
+    alice.ping()
+    event(alice, QUEUED, f'{bob.name} 3')
+    client = scene.connected(bob.private).login()
+    frames = [client._cut() or client._frame(client._until()) for _ in range(5)]
+    same([unpack(body)[-1][1] for _kind, body in frames[:3]], [b'one', b'two', b'three'])
+    same(frames[3], (MESSAGE, odd))
+    same((frames[4][0], fields(STATUS, unpack(frames[4][1]))), (STATUS, {'status': QUEUE_SENT, 'payload': ''}))
+    client.bye()
+    quiet(scene.login(bob.private), alice, carol)
+
+
+@check('ACKS: numbers from 1 behind User; what is not acknowledged comes again, first and in order')
+def _(scene):
+    alice, bob = scene.login(), scene.away()
+    queue(alice, bob.name, b'one', b'two', b'three')
+    first = scene.login(bob.private, acks=True)
+    same((first.received, texts(first, 3)), (3, [b'one', b'two', b'three']))
+    alice.send(bob.name, b'at once')
+    alice.send(f'{bob.name}/live', b'typing')
+    same((texts(first, 2), first.received), ([b'at once', b'typing'], 5))
+    first.acknowledge(2)
+    quiet(alice, first)
+    first.close()
+    while True:  # until the relay has seen that
+        alice.send(bob.name, b'later')
+        alice.ping()
+        if alice.events:
+            break
+    event(alice, QUEUED, f'{bob.name} {alice.sent}')
+    laters = alice.sent - 5
+    second = scene.login(bob.private, acks=True)
+    same(texts(second, 2 + laters), [b'three', b'at once'] + [b'later'] * laters)
+    same(second.received, 2 + laters)
+    second.acknowledge()
+    second.bye()
+    quiet(scene.login(bob.private, acks=True))
+
+
+@check('a frame that nobody understands has a number and is acknowledged')
+def _(scene):
+    alice, bob = scene.login(), scene.login(acks=True)
+    alice.send_body(b'\x8f' + pack('to') + pack(bob.name) + b'\xc1')
+    alice.send(bob.name, b'behind')
+    same((bob.receive()['msg'], bob.received), (b'behind', 2))
+    bob.acknowledge(2)
+    bob.bye()
+    quiet(scene.login(bob.private, acks=True))
+
+
+@check('ACKS later: number 1 is the first Message behind its answer')
+def _(scene):
+    alice, bob = scene.login(), scene.login()
+    alice.send(bob.name, b'before')
+    same(bob.receive()['msg'], b'before')
+    bob.command('ACKS', 'on')
+    alice.send(bob.name, b'behind')
+    same((bob.receive()['msg'], bob.received), (b'behind', 1))
+    bob.acknowledge(2)
+    event(bob, BAD_FRAME, 'bad-ack')
+    bob.close()
+    again = scene.login(bob.private, acks=True)
+    same(texts(again, 1), [b'behind'])
+    again.acknowledge()
+    quiet(again, alice)
+
+
+@check('wrong ACKs are events, and nothing is lost by them; ACKS takes "on" alone')
+def _(scene):
+    alice, bob = scene.login(), scene.login()
+    bob.acknowledge(0)  # not turned on
+    event(bob, BAD_FRAME, 'bad-ack')
+    for words in ((), ('off',), ('ON',), ('',)):
+        with refused(MALFORMED, 'bad-payload'):
+            bob.command('ACKS', *words)
+    for _ in range(2):
+        same(bob.command('ACKS', 'on'), {'status': 0, 'payload': ''})
+    alice.send(bob.name, b'one')
+    alice.send(bob.name, b'two')
+    texts(bob, 2)
+    bob.command('ACKS', 'on')  # changes nothing
+    for n in (0, 0, 1, 1):
+        bob.acknowledge(n)
+    quiet(bob)
+    for n in (0, 3, -1, '', '01', '+2', '2 ', '2.0', '0x2', 'two', '9' * 15, '9' * 16, '9' * 400):
+        bob.acknowledge(n)
+        event(bob, BAD_FRAME, 'bad-ack')
+    bob.write_datum(COMMAND, {'cmd': 'ACK', 'payload': []})
+    event(bob, BAD_FRAME, 'bad-ack')
+    bob.close()
+    again = scene.login(bob.private, acks=True)
+    same(texts(again, 1), [b'two'])
+    quiet(again, alice)
+
+
+@check('a newer login is given what the older one had not acknowledged, and then what comes')
+def _(scene):
+    alice, older = scene.login(), scene.login(acks=True)
+    for n in range(1, 6):
+        alice.send(older.name, b'%d' % n)
+    same(len(texts(older, 5)), 5)
+    older.acknowledge(2)
+    older.ping()
+    newer = scene.login(older.private, acks=True)
+    ends(older, REPLACED, 'replaced')
+    alice.send(newer.name, b'6')
+    same(texts(newer, 4), [b'3', b'4', b'5', b'6'])
+    newer.acknowledge(4)
+    newer.bye()
+    quiet(scene.login(older.private), alice)
+
+
+@check('a newer login is given all that an older one did not read, from the window and the queue, in order')
+def _(scene):
+    alice, older = scene.login(), scene.client()
+    older.connect(receive_buffer=8192).command('ACKS', 'on')
+    older.login()
+    for n in range(1, 201):
+        alice.send(older.name, b'%d ' % n + bytes(60_000))
+    alice.ping()
+    newer = scene.connected(older.private)
+    newer.command('ACKS', 'on')
+    newer.login()
+    for n in range(1, 201):
+        same(int(newer.receive()['msg'].split(b' ')[0]), n)
+        newer.acknowledge()
+    newer.ping()
+    newer.bye()
+    quiet(scene.login(older.private))
+
+
+@check('the window: so many Messages without an ACK and no more, then on in order')
+def _(scene):
+    alice, bob = scene.login(), scene.login(acks=True)
+    for n in range(1, WINDOW + 101):
+        alice.send(bob.name, b'%d' % n)
+    alice.ping()
+    same({code for code, _payload in alice.events}, {QUEUED})
+    true(len(alice.events) >= 100, 'more were sent than may be')
+    same(texts(bob, WINDOW), [b'%d' % n for n in range(1, WINDOW + 1)])
+    quiet(bob)
+    alice.send(f'{bob.name}/live', b'dropped')
+    alice.ping()
+    bob.acknowledge(50)
+    same(texts(bob, 50), [b'%d' % n for n in range(WINDOW + 1, WINDOW + 51)])
+    quiet(bob)
+    bob.acknowledge()
+    same(texts(bob, 50), [b'%d' % n for n in range(WINDOW + 51, WINDOW + 101)])
+    bob.acknowledge()
+    quiet(bob)
+    alice.send(f'{bob.name}/live', b'not dropped')
+    same(texts(bob, 1), [b'not dropped'])
+
+
+@check('the share of one sender: -21 share-full, while others go on')
+def _(scene):
+    alice, carol, bob = scene.login(), scene.login(), scene.away()
+    for n in range(SHARE + 1):
+        alice.send(bob.name, b'%d' % n)
+    alice.ping()
+    codes = [code for code, _payload in alice.events]
+    same((codes.count(QUEUED), codes.count(QUEUE_FULL)), (SHARE, 1))
+    full = next(payload for code, payload in alice.events if code == QUEUE_FULL)
+    same(full.split(' ')[:3], [bob.name, str(SHARE + 1), 'share-full'])
+    queue(carol, bob.name, b'from another')
+    client = scene.login(bob.private)
+    same(texts(client, SHARE + 1), [b'%d' % n for n in range(SHARE)] + [b'from another'])
+    quiet(client)
+    alice.events.clear()
+    alice.send(bob.name, b'room again')
+    same(client.receive()['msg'], b'room again')
+    quiet(alice)
 
 
 # Commands
@@ -1016,11 +1232,11 @@ def _(scene):
     same(client.command('PING', 'one', 'two')['payload'], 'one')
 
 
-@check('OFFLINES is fine; ACKS, ACK, FE1_…, small letters and nonsense are unknown')
+@check('OFFLINES is fine; FE1_…, small letters and nonsense are unknown')
 def _(scene):
     client = scene.login()
     same(client.command('OFFLINES'), {'status': 0, 'payload': ''})
-    for cmd in ('ACKS', 'ACK', 'FE1_PUT', 'FE1_GET', 'FE1_PEEK', 'FE1_COUNT', 'ping', 'PING ', '', 'x' * 60_000):
+    for cmd in ('acks', 'ack', 'FE1_PUT', 'FE1_GET', 'FE1_PEEK', 'FE1_COUNT', 'ping', 'PING ', '', 'x' * 60_000):
         with refused(MALFORMED, 'unknown-command'):
             client.command(cmd)
 
@@ -1215,11 +1431,35 @@ def _(scene):
     same(client.until_end().status, None)
 
 
+@check('the relay is stopped: -7, and it serves on until BYE')
+def _(scene):
+    if scene.pid is None:
+        return
+    alice, bob, stranger = scene.login(), scene.login(acks=True), scene.connected()
+    away = scene.away()
+    alice.send(bob.name, b'not acknowledged')
+    same(texts(bob, 1), [b'not acknowledged'])
+    os.kill(scene.pid, signal.SIGTERM)
+    for client in (alice, bob):
+        code, payload = client.event()
+        same(code, STOPPING)
+        true(1 <= int(payload.split(' ')[0]) <= 5, payload)
+    true(1 <= int(stranger.until_end().words.split(' ')[0]) <= 5, 'not told when')
+    alice.send(bob.name, b'still served')
+    same(texts(bob, 1), [b'still served'])
+    queue(alice, away.name, b'queued')
+    bob.acknowledge()
+    same(bob.ping('still here'), 'still here')
+    alice.bye()
+    same(bob.until_end().status, STOPPING)  # it was silent
+
+
 def main(arguments):
-    if len(arguments) not in (2, 3):
+    if not 2 <= len(arguments) <= 4:
         print(__doc__.strip(), file=sys.stderr)
         return 2
-    scene = Scene(arguments[0], int(arguments[1]), bytes.fromhex(arguments[2]) if len(arguments) == 3 else None)
+    scene = Scene(arguments[0], int(arguments[1]), bytes.fromhex(arguments[2]) if len(arguments) > 2 else None)
+    scene.pid = int(arguments[3]) if len(arguments) > 3 else None
     failed = 0
     for number, (title, run) in enumerate(CHECKS, 1):
         try:

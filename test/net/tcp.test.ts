@@ -1,6 +1,7 @@
 // Dialling and listening on real sockets: every way to fail has its words.
 
-import { createServer } from 'node:net';
+import { once } from 'node:events';
+import { type AddressInfo, createServer } from 'node:net';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { isFleximError } from '../../src/lib/errors.ts';
@@ -91,5 +92,47 @@ test('bytes go both ways, and a reset is a reset', async () => {
   assert.match(String(await ended), /ECONNRESET/);
   assert.equal(seen, ['there', 'back']);
 });
+
+test('a reset behind the end lets go of the socket, too', async () => {
+  const sockets = () =>
+    process.getActiveResourcesInfo().filter((name) => name === 'TCPSocketWrap').length;
+  const server = createServer({ allowHalfOpen: true }).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const accepted = once(server, 'connection');
+  const { port } = server.address() as AddressInfo;
+  const channel = await dialTcp({ host: '127.0.0.1', port }, patient);
+  const [socket] = await accepted;
+  const closed = new Promise((resolve) => channel.open({ data: () => {}, closed: resolve }));
+  channel.end();
+  channel.reset(); // while the end is under way
+  await closed;
+  socket.destroy();
+  await once(server.close(), 'close');
+  while (sockets() > 0) await new Promise(setImmediate);
+});
+
+for (const who of ['we', 'the other side'])
+  test(`what the system never took is not written: ${who} cut a connection that takes nothing`, async () => {
+    const server = createServer().listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const accepted = once(server, 'connection');
+    const { port } = server.address() as AddressInfo;
+    const channel = await dialTcp({ host: '127.0.0.1', port }, patient);
+    const [socket] = await accepted;
+    socket.pause();
+    socket.on('error', () => {});
+    const written: string[] = [];
+    const closed = new Promise((resolve) => channel.open({ data: () => {}, closed: resolve }));
+    channel.write(Buffer.alloc(64 * 1024 * 1024), () => written.push('under way'));
+    if (who === 'we') channel.reset();
+    else socket.resetAndDestroy();
+    channel.write(Buffer.alloc(1), () => written.push('behind it'));
+    await closed;
+    channel.write(Buffer.alloc(1), () => written.push('after the end'));
+    await new Promise(setImmediate);
+    assert.equal(written, []);
+    socket.destroy();
+    await once(server.close(), 'close');
+  });
 
 test.run();

@@ -81,10 +81,10 @@ class FleximLink implements Link {
       signal: this.#abort.signal,
     });
     if (this.#isClosed) return channel.reset();
-    const session = await login(
+    const session: Session = await login(
       channel,
       {
-        delivered: (envelope) => this.#delivered(envelope),
+        delivered: (envelope, n) => this.#delivered(session, envelope, n),
         noticed: (status) => this.#noticed(status),
         ended: (error) => this.#ended(error),
       },
@@ -162,9 +162,9 @@ class FleximLink implements Link {
 
   // ---- what a session reports ----
 
-  #delivered(envelope: Uint8Array): void {
-    // Without acknowledgements the relay forgets a Message when it is written: nothing to do.
-    this.#deliveries.push({ envelope, done: () => {} });
+  #delivered(session: Session, envelope: Uint8Array, n: number): void {
+    // What comes too late, after its session has ended, changes nothing: the relay sends it again.
+    this.#deliveries.push({ envelope, done: () => session.done(n) });
     if (this.#held || this.#isClosed || this.#deliveries.length < DELIVERIES_HIGH) return;
     this.#held = true;
     this.#session?.hold();

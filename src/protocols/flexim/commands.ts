@@ -53,7 +53,37 @@ const COMMANDS: Readonly<Record<string, Handler>> = {
     if (result) return ownUser(relay, key);
     return statusFrame('notFound', 'not-yours you have no such alias');
   },
+
+  FE1_PUT: async ({ relay, key }, records) => {
+    const result = await relay.prekeys.put(key, records);
+    if (typeof result === 'number') return statusFrame('fine', String(result));
+    if (result === 'stale-seq')
+      return statusFrame('refused', 'stale-seq a record with this seq or a later one is here');
+    return statusFrame('malformed', `${result} want your own SPR, then its OTKs`);
+  },
+
+  FE1_GET: async ({ relay, key }, [who = '']) => {
+    const target = parseKey(who);
+    if (target === null || !relay.prekeys.peek(target)) return statusFrame('notFound', NO_BUNDLE);
+    const wait = relay.paces.fetch(key, target);
+    if (wait > 0) return tooManyFetches(relay, wait);
+    const bundle = await relay.prekeys.get(target);
+    if (!bundle) return statusFrame('notFound', NO_BUNDLE);
+    const { spr, otk } = bundle;
+    return encodeFrame('Command', { cmd: 'FE1_GET', payload: otk === null ? [spr] : [spr, otk] });
+  },
+
+  FE1_PEEK: ({ relay }, [who = '']) => {
+    const target = parseKey(who);
+    const spr = target === null ? null : relay.prekeys.peek(target);
+    if (spr === null) return statusFrame('notFound', NO_BUNDLE);
+    return encodeFrame('Command', { cmd: 'FE1_PEEK', payload: [spr] });
+  },
+
+  FE1_COUNT: ({ relay, key }) => statusFrame('fine', String(relay.prekeys.count(key))),
 };
+
+const NO_BUNDLE = 'no-bundle nobody with that key has left prekeys here';
 
 const REFUSALS = {
   'alias-invalid': (alias: string) => `not an alias: ${aliasProblem(alias)}`,
@@ -68,6 +98,12 @@ export function answerCommand(asker: Asker, cmd: string, payload: readonly strin
   if (handler) return handler(asker, payload);
   asker.relay.drops.count('unknown-command');
   return statusFrame('malformed', 'unknown-command this relay does not know it');
+}
+
+/** One-time prekeys are few: who takes many keeps others from them. */
+function tooManyFetches({ drops }: Relay, wait: number): Buffer {
+  drops.count('fetch-fast');
+  return statusFrame('slowDown', `${wait} slow-down too many prekeys fetched`);
 }
 
 /** PING is answered before login too. */

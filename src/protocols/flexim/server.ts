@@ -6,13 +6,14 @@ import { Deadlines } from '../../lib/time.ts';
 import type { Channel } from '../../net/channel.ts';
 import { type ConnectionOptions, flushAll } from '../../net/connection.ts';
 import { listenTcp } from '../../net/tcp.ts';
-import type { Relay } from '../../relay/relay.ts';
+import { type Relay, settleRelay } from '../../relay/relay.ts';
 import type { ServeOptions, Service } from '../protocol.ts';
 import { type House, Visitor } from './visitor.ts';
 
 const STRANGER_BYTES = 4 * 1024; // unread answers before the login; they count nowhere
+const RETURN_S = 5; // clients of a stopping relay come back within so long …
+const RETURNS_A_SECOND = 200; // … or longer, when they are many
 const MAX_TIMER_MS = 2 ** 31 - 1; // a drain without a limit
-const RETURN_S = 5; // clients of a stopping relay come back after about so long
 
 /** The visitors of one relay, over whatever channels they come. */
 export class Flexim implements House {
@@ -29,8 +30,8 @@ export class Flexim implements House {
     this.relay = relay;
     this.identity = identity;
     const { limits, clock, router } = relay;
+    this.members = { replyBytes: limits.replyBytes, account: router.memory.account };
     relay.turns.before = flushAll;
-    this.members = { replyBytes: limits.replyBytes, account: router.account };
     this.#hellos = new Deadlines(limits.helloMs, clock, (each) => each.expired('hello'));
     this.#logins = new Deadlines(limits.loginMs, clock, (each) => each.expired('login'));
   }
@@ -56,16 +57,25 @@ export class Flexim implements House {
 
   /** Tells everybody, lets them take what is theirs, and cuts who does not in time. */
   async drain(): Promise<void> {
-    for (const visitor of this.#visitors) visitor.dismiss(RETURN_S);
+    const spread = Math.max(RETURN_S, Math.ceil(this.#visitors.size / RETURNS_A_SECOND));
+    for (const visitor of this.#visitors) visitor.dismiss(1 + Math.floor(Math.random() * spread));
     if (this.#visitors.size === 0) return;
+    const { drainMs, quietMs } = this.relay.limits;
     await new Promise<void>((resolve) => {
+      const quiet = setInterval(
+        () => {
+          for (const visitor of this.#visitors) visitor.endIfQuiet();
+        },
+        Math.min(quietMs, MAX_TIMER_MS),
+      );
       const late = setTimeout(
         () => {
           for (const visitor of this.#visitors) visitor.abandon();
         },
-        Math.min(this.relay.limits.drainMs, MAX_TIMER_MS),
+        Math.min(drainMs, MAX_TIMER_MS),
       );
       this.#empty = () => {
+        clearInterval(quiet);
         clearTimeout(late);
         resolve();
       };
@@ -75,6 +85,7 @@ export class Flexim implements House {
 
 export async function serve({ host, port, relay, identity }: ServeOptions): Promise<Service> {
   const house = new Flexim(relay, identity);
+  relay.expiry.start();
   const listener = await listenTcp(
     { host, port },
     {
@@ -90,6 +101,7 @@ export async function serve({ host, port, relay, identity }: ServeOptions): Prom
       const closed = listener.close();
       await house.drain();
       await closed;
+      await settleRelay(relay);
     },
   };
 }

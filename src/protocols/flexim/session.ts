@@ -12,6 +12,7 @@ import { Connection, type ConnectionHandler } from '../../net/connection.ts';
 import type { DatumOf, Handlers } from '../../wire/datum.ts';
 import type { Delimiter } from '../../wire/frames.ts';
 import type { DialOptions, Person, RelayInfo } from '../protocol.ts';
+import { Acks } from './acks.ts';
 import { answerChallenge, checkProof, mismatch } from './login.ts';
 import { answersCommand, STATUS } from './status.ts';
 import {
@@ -46,8 +47,8 @@ interface NamedDatum<N extends DatumName> {
 }
 
 export interface SessionHandler {
-  /** `msg` of a Message; a copy. */
-  delivered(envelope: Uint8Array): void;
+  /** `msg` of a Message, a copy, and its number on this connection. */
+  delivered(envelope: Uint8Array, n: number): void;
   /** A Status that answers no command. */
   noticed(status: Status): void;
   /** Once, after a login that went well. */
@@ -100,6 +101,10 @@ export class Session implements ConnectionHandler {
   #loggedIn = false;
   #isHeld = false;
   #failure: FleximError | null = null;
+  #retiring: FleximError | null = null; // why this session is about to end
+  #acks: Acks | null = new Acks(); // null when the relay does not know them
+  #ackScheduled = false;
+  #acknowledged = 0;
   #sent = 0;
   #heartbeat: NodeJS.Timeout | null = null;
 
@@ -127,10 +132,10 @@ export class Session implements ConnectionHandler {
     checkKey(hex, place, pinned, relayKey ?? null);
     if (serverKey && !sameBytes(serverKey, greeting.key)) throw mismatch();
 
-    this.#frame('Command', {
-      cmd: 'AUTH',
-      payload: [identity.hex],
-    });
+    this.#frame('Command', { cmd: 'ACKS', payload: ['on'] });
+    this.#frame('Command', { cmd: 'AUTH', payload: [identity.hex] });
+    const { status } = await this.#next('Status');
+    if (status !== STATUS.fine) this.#acks = null;
     const auth = await this.#next('Auth');
     const answer = answerChallenge(auth, { identity, relay: greeting.key, binding });
     this.#frame('AuthResponse', answer.response);
@@ -172,6 +177,8 @@ export class Session implements ConnectionHandler {
     if (name === 'Status') {
       const { status, payload } = datums.unpack('Status', bytes);
       if (status >= 10 || status <= -10) return;
+      if (this.#expected?.name === 'Status' && answersCommand(status))
+        return this.#arrived({ status, payload });
       if (status === STATUS.stopping) throw stopping(payload);
       if (BUSY.test(payload)) throw slowDown(payload.replace(/^\S+ /, ''), 'for the next login');
       throw new FleximError(
@@ -182,16 +189,19 @@ export class Session implements ConnectionHandler {
     const expected = this.#expected;
     if (!expected || name !== expected.name)
       throw new FleximError('protocol-violation', `the relay sent a ${name} during the login`);
-    const datum = copied(datums.unpack(name, bytes));
+    this.#arrived(copied(datums.unpack(name, bytes)));
+  }
+
+  #arrived(datum: object): void {
     this.#connection.hold();
-    expected.resolve(datum as never);
+    this.#expected?.resolve(datum as never);
   }
 
   // ---- after login ----
 
   /** Sends a command and gives its answer; a negative Status is an answer too. */
   async command(cmd: string, ...payload: string[]): Promise<Answer> {
-    if (this.#failure) throw this.#failure;
+    this.#mustBeUp();
     const { promise, resolve, reject } = withResolvers<Answer>();
     const pending = { resolve, reject };
     this.#frame('Command', { cmd, payload });
@@ -200,11 +210,33 @@ export class Session implements ConnectionHandler {
     return promise;
   }
 
+  #mustBeUp(): void {
+    const why = this.#failure ?? this.#retiring;
+    if (why) throw why;
+  }
+
   /** Sends a Message and returns its number on this connection. */
   send(to: string, envelope: Uint8Array): number {
-    if (this.#failure) throw this.#failure;
+    this.#mustBeUp();
     this.#frame('Message', { to, from: '', flags: [], date: 0, msg: envelope });
     return ++this.#sent;
+  }
+
+  /** Message n is safe: the relay may forget it. */
+  done(n: number): void {
+    if (this.#failure || !this.#acks?.done(n) || this.#ackScheduled) return;
+    this.#ackScheduled = true;
+    setImmediate(() => {
+      this.#ackScheduled = false;
+      this.#acknowledge();
+    });
+  }
+
+  #acknowledge(): void {
+    if (this.#failure || this.#retiring || !this.#acks) return;
+    if (this.#acks.safe === this.#acknowledged) return;
+    this.#acknowledged = this.#acks.safe;
+    this.#frame('Command', { cmd: 'ACK', payload: [String(this.#acknowledged)] });
   }
 
   /** Stops reading, for a consumer that does not keep up: until `release` no answer can be late. */
@@ -223,6 +255,7 @@ export class Session implements ConnectionHandler {
   /** Says BYE and waits until what was sent is written and the relay has closed. */
   async close(): Promise<void> {
     if (this.#failure) return;
+    this.#acknowledge();
     await this.command('BYE').catch(() => {});
     this.fail(new FleximError('closed', 'this connection was closed'));
   }
@@ -230,8 +263,7 @@ export class Session implements ConnectionHandler {
   readonly #steady: Handlers<Datums, Session> = {
     Auth: () => {},
     AuthResponse: () => {},
-    Message: (_, { msg }: Message) =>
-      this.#handler.delivered(typeof msg === 'string' ? utf8(msg) : msg.slice()),
+    Message: () => {}, // counted and handed on by #messageFrame
     User: (_, datum) => this.#answer({ name: 'User', datum: copied(datum) }),
     Roster: (_, datum) =>
       this.#answer({ name: 'Roster', datum: { users: datum.users.map(copied) } }),
@@ -241,10 +273,20 @@ export class Session implements ConnectionHandler {
       else if (datum.status === STATUS.replaced) throw replaced();
       else if (datum.status === STATUS.loginFailed)
         throw new FleximError('login-refused', `the relay ended this: ${printable(datum.payload)}`);
-      else if (datum.status === STATUS.stopping) throw stopping(datum.payload);
+      else if (datum.status === STATUS.stopping) this.#retire(stopping(datum.payload));
       else this.#handler.noticed(datum);
     },
   };
+
+  /** The relay stops: it gets our last word, and we what is still on its way here. */
+  #retire(why: FleximError): void {
+    if (this.#retiring) return;
+    this.#acknowledge();
+    this.command('BYE')
+      .catch(() => {})
+      .then(() => this.fail(why));
+    this.#retiring = why;
+  }
 
   #answer(answer: Answer): void {
     const pending = this.#pending.shift();
@@ -276,14 +318,16 @@ export class Session implements ConnectionHandler {
 
   /** Anybody may send us a Message with a nonsensical body: it is passed over. */
   #messageFrame(body: Buffer): void {
+    const n = this.#acks?.next() ?? 0;
     let message: Message;
     try {
       message = datums.unpack('Message', body);
     } catch (error) {
-      if (isFleximError(error, 'malformed')) return;
+      if (isFleximError(error, 'malformed')) return this.done(n);
       throw error;
     }
-    this.#steady.Message(this, message);
+    const { msg } = message;
+    this.#handler.delivered(typeof msg === 'string' ? utf8(msg) : msg.slice(), n);
   }
 
   failed(error: Error): void {
@@ -298,12 +342,14 @@ export class Session implements ConnectionHandler {
   /** Ends the session for this reason; the first one counts. */
   fail(reason: Error): void {
     if (this.#failure) return;
-    const error = isFleximError(reason)
-      ? reason
-      : new FleximError('protocol-violation', 'this connection failed', reason);
+    const error =
+      this.#retiring ??
+      (isFleximError(reason)
+        ? reason
+        : new FleximError('protocol-violation', 'this connection failed', reason));
     this.#failure = error;
     if (this.#heartbeat) clearInterval(this.#heartbeat);
-    if (error.code === 'closed') this.#connection.end();
+    if (error.code === 'closed' || error.code === 'relay-stopping') this.#connection.end();
     else this.#connection.reset();
     this.#expected?.reject(error);
     for (const pending of this.#pending.splice(0)) {

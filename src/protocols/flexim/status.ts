@@ -2,7 +2,7 @@
 // 0 to 4 and -2 to -9 answer a command; 5, -1, -7 and everything from 10 on comes unasked.
 
 import { wellFormed } from '../../lib/text.ts';
-import { encodeFrame } from './wire.ts';
+import { encodeFrame, FRAME_HEAD } from './wire.ts';
 
 export const STATUS = {
   fine: 0,
@@ -24,12 +24,32 @@ export const STATUS = {
 
 export type StatusName = keyof typeof STATUS;
 
+const MAX_TO = 256; // characters
+const PLAIN = /^[ -~]*$/;
+// {status: CODE, payload: a text of up to 255 bytes}
+const EVENT = Buffer.from('\x06\0\0\x82\xa6status\0\xa7payload\xd9\0', 'latin1');
+const EVENT_CODE = 11;
 const MAX_PAYLOAD = 512; // characters; what it quotes is cut so far
 
 /** A Status frame. The payload begins with what machines read, then words for people. */
 export function statusFrame(status: StatusName, payload = ''): Buffer {
   const cut = payload.length > MAX_PAYLOAD ? payload.slice(0, MAX_PAYLOAD) : payload;
   return encodeFrame('Status', { status: STATUS[status], payload: wellFormed(cut) });
+}
+
+/** An event about the Message with number n, which was sent to `to`: §6.3. */
+export function messageEvent(status: StatusName, to: string, n: number, words = ''): Buffer {
+  const payload = `${to.slice(0, MAX_TO)} ${n}${words && ` ${words}`}`;
+  // There may be one for each Message, and nearly all are alike: 32 to 255 plain characters.
+  const length = payload.length;
+  if (length < 32 || length > 255 || !PLAIN.test(payload)) return statusFrame(status, payload);
+  const frame = Buffer.allocUnsafe(EVENT.length + length);
+  frame.set(EVENT);
+  frame.writeUInt16BE(EVENT.length - FRAME_HEAD + length, 1);
+  frame.writeInt8(STATUS[status], EVENT_CODE);
+  frame[EVENT.length - 1] = length;
+  frame.write(payload, EVENT.length, 'latin1');
+  return frame;
 }
 
 /** Whether a status answers a command, rather than telling of an event. */

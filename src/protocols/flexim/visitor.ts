@@ -13,12 +13,13 @@ import {
 } from '../../net/connection.ts';
 import type { DropReason } from '../../relay/drops.ts';
 import { STRANGER_BODY } from '../../relay/limits.ts';
+import type { Draft, Refusal } from '../../relay/mailbox.ts';
+import type { Member, Outlet, Sender } from '../../relay/outlet.ts';
 import type { Pace } from '../../relay/paces.ts';
 import type { Relay } from '../../relay/relay.ts';
-import type { Member } from '../../relay/router.ts';
 import { answerCommand, ownUser, pong } from './commands.ts';
 import { checkResponse, makeChallenge } from './login.ts';
-import { statusFrame } from './status.ts';
+import { messageEvent, statusFrame } from './status.ts';
 import { Stranger } from './stranger.ts';
 import {
   type AuthResponse,
@@ -49,15 +50,16 @@ export interface House {
 type LoginRefusal = DropReason & `login-${string}`;
 type Stage = 'hello' | 'greeted' | 'challenged' | 'admitted' | 'member' | 'leaving';
 
-const REFUSED = {
-  away: 'not connected, and this relay keeps no queue yet',
-  slow: 'reads too slowly',
-  memory: 'the relay has no memory left for slow readers',
-} as const;
+const REFUSED: Readonly<Record<Refusal, string>> = {
+  'mailbox-full': 'as much waits for him as may',
+  'share-full': 'as much of yours waits for him as may',
+  'store-full': "the relay's disk is full",
+};
 
+const NOBODY = 'nobody here has that name';
 const WEAK = 'the key is weak or not canonical';
 
-export class Visitor implements Member, ConnectionHandler {
+export class Visitor implements Member, Sender, ConnectionHandler {
   key = '';
   readonly group: string; // where it comes from
   readonly #house: House;
@@ -65,7 +67,13 @@ export class Visitor implements Member, ConnectionHandler {
   #stage: Stage = 'hello';
   #alias: string | null = null;
   #challenge: string | null = null;
+  #acks = false; // asked for before the login
+  #outlet: Outlet | null = null; // what goes to this user
   #messages = 0; // sent by this user since his login
+  #unsettled = 0; // of them, on their way to the disk
+  #unsettledBytes = 0;
+  #isOutrunning = false; // not read from until the disk has caught up
+  #received = 0; // bytes, at the last look of a relay that stops
   #pace: Pace | null = null; // from the login on
   #stranger: Stranger | null; // until then
 
@@ -83,15 +91,60 @@ export class Visitor implements Member, ConnectionHandler {
     return this.#connection.waiting;
   }
 
+  get position(): number {
+    return this.#connection.position;
+  }
+
   deliver(bytes: Buffer, start: number, end: number): void {
     this.#connection.send(bytes, start, end);
+  }
+
+  caughtUp(): void {
+    this.#reply(statusFrame('queueSent'));
+  }
+
+  surrender(): void {
+    this.#connection.surrender();
+  }
+
+  stalled(): void {
+    this.#cut('stalled');
   }
 
   replaced(): void {
     this.#leave(statusFrame('replaced', 'replaced by a newer login'));
   }
 
+  // ---- Sender ----
+
+  hold(): void {
+    this.#connection.hold();
+  }
+
+  release(): void {
+    this.#connection.release();
+  }
+
+  /** A Message of this user is on the disk, or could not be put there. */
+  settled({ to, n, told, start, end }: Draft, refusal: Refusal | null): void {
+    this.#unsettled--;
+    this.#unsettledBytes -= end - start;
+    if (refusal) this.#refused(to, n, refusal);
+    else if (told) this.#reply(messageEvent('queued', to, n));
+    if (!this.#isOutrunning || this.#unsettled > 0) return;
+    this.#isOutrunning = false;
+    this.#connection.release();
+  }
+
   // ---- ConnectionHandler ----
+
+  handed(start: number, bytes: Buffer): void {
+    this.#outlet?.handed(start, bytes);
+  }
+
+  written(position: number): void {
+    this.#outlet?.written(position);
+  }
 
   frame(bytes: Buffer, start: number, end: number): void {
     if (this.#stage === 'member') this.#memberFrame(bytes, start, end);
@@ -116,6 +169,7 @@ export class Visitor implements Member, ConnectionHandler {
   closed(error: Error | null): void {
     if (error) this.#house.relay.drops.count('connection-error');
     this.#depart();
+    this.#outlet?.close();
     this.#house.gone(this);
   }
 
@@ -238,9 +292,9 @@ export class Visitor implements Member, ConnectionHandler {
       this.#stranger = null;
       this.#alias = null;
       this.#house.expect(this, null);
-      relay.router.join(this);
+      this.#outlet = relay.router.join(this, this.#acks);
       this.#reply(ownUser(relay, this.key, nonce));
-      this.#reply(statusFrame('queueSent'));
+      this.#outlet.pump();
     });
   }
 
@@ -275,12 +329,23 @@ export class Visitor implements Member, ConnectionHandler {
       return this.#malformed(error, 'badFrame');
     }
     const to = bytes.toString('utf8', found.start, found.end);
-    const outcome = this.#house.relay.router.route(to, bytes, start, end);
+    const { router, queue, limits } = this.#house.relay;
+    const outcome = router.route({ sender: this, to, n, bytes, start, end });
     if (outcome === 'delivered' || outcome === 'dropped') return;
-    const shown = to.slice(0, 256);
-    if (outcome === 'unknown')
-      this.#reply(statusFrame('unknownRecipient', `${shown} ${n} nobody here has that name`));
-    else this.#reply(statusFrame('queueFull', `${shown} ${n} ${REFUSED[outcome]}`));
+    if (outcome === 'unknown') return this.#reply(messageEvent('unknownRecipient', to, n, NOBODY));
+    if (outcome !== 'pending') return this.#refused(to, n, outcome);
+    this.#unsettled++;
+    this.#unsettledBytes += end - start;
+    const outruns =
+      this.#unsettledBytes > limits.commitBytes || queue.uncommitted > limits.commitsBytes;
+    if (!outruns || this.#isOutrunning) return;
+    this.#isOutrunning = true;
+    this.#connection.hold();
+  }
+
+  #refused(to: string, n: number, why: Refusal): void {
+    this.#house.relay.drops.count(why);
+    this.#reply(messageEvent('queueFull', to, n, `${why} ${REFUSED[why]}`));
   }
 
   #command(bytes: Buffer, start: number, end: number): void {
@@ -288,11 +353,43 @@ export class Visitor implements Member, ConnectionHandler {
     if (command) this.#obey(command);
   }
 
-  #obey({ cmd, payload }: Command): void {
+  /** An answer says that everything before it is done: a Message and an ACK are when they are on the disk. */
+  #obey(command: Command): void {
+    if (command.cmd === 'ACK' && this.#outlet) return this.#acknowledge(command.payload);
+    if (this.#isSettled) return this.#answer(command);
+    this.#hold(this.#settling(), () => this.#answer(command));
+  }
+
+  get #isSettled(): boolean {
+    return this.#unsettled === 0 && (this.#outlet?.isSettled ?? true);
+  }
+
+  async #settling(): Promise<void> {
+    const { queue } = this.#house.relay;
+    // A full disk refuses Messages, and what was acknowledged comes off it later.
+    while (this.#unsettled > 0 || !(this.#isSettled || queue.isFull)) await queue.settled();
+  }
+
+  #acknowledging([word]: readonly string[]): void {
+    if (word !== 'on') return this.#reply(statusFrame('malformed', 'bad-payload want "on"'));
+    this.#acks = true;
+    this.#outlet?.acknowledging();
+    this.#reply(statusFrame('fine'));
+  }
+
+  #acknowledge([text = '']: readonly string[]): void {
+    const isNumber = /^(0|[1-9]\d{0,14})$/.test(text);
+    if (isNumber && this.#outlet?.acknowledge(Number(text))) return;
+    this.#house.relay.drops.count('malformed');
+    this.#reply(statusFrame('badFrame', 'bad-ack not a number of Messages that were sent to you'));
+  }
+
+  #answer({ cmd, payload }: Command): void {
     if (cmd === 'AUTH') return this.#auth(payload);
     if (cmd === 'BYE') return this.#leave(statusFrame('fine'));
     if (this.#pace && !this.#mayAsk(this.#pace, cmd)) return;
     if (cmd === 'PING') return this.#reply(pong(payload[0] ?? ''));
+    if (cmd === 'ACKS') return this.#acknowledging(payload);
     const { relay } = this.#house;
     if (this.#stage !== 'member') {
       relay.drops.count('before-login');
@@ -318,11 +415,22 @@ export class Visitor implements Member, ConnectionHandler {
       .then((result) => {
         if (this.#stage !== 'leaving') done(result);
       })
-      .catch((error: unknown) => {
-        this.#house.relay.log.error({ err: error }, 'the store failed');
-        this.#cut('connection-error');
-      })
+      .catch((error: Error) => this.#unkept(error))
       .finally(() => this.#connection.release());
+  }
+
+  /** What was asked for is not on the disk. */
+  #unkept(error: Error): void {
+    const { relay } = this.#house;
+    if (isFleximError(error, 'store-failed')) return relay.broken(error);
+    if (!isFleximError(error, 'store-full')) {
+      relay.log.error({ err: error }, 'the store failed');
+      return this.#cut('connection-error');
+    }
+    relay.drops.count('store-full');
+    const words = `store-full ${REFUSED['store-full']}`;
+    if (this.#stage === 'member') this.#reply(statusFrame('refused', words));
+    else this.#leave(statusFrame('loginFailed', words));
   }
 
   #unpack<N extends DatumName>(name: N, bytes: Buffer, start: number, end: number) {
@@ -349,7 +457,19 @@ export class Visitor implements Member, ConnectionHandler {
   /** Tells the user that the relay stops, and when to come back. */
   dismiss(seconds: number): void {
     if (this.#stage === 'hello') return this.abandon(); // it has not shown that it speaks Flexim
-    this.#leave(statusFrame('stopping', `${seconds} the relay is stopping`));
+    const stopping = statusFrame('stopping', `${seconds} the relay is stopping`);
+    if (this.#stage === 'member') this.#reply(stopping);
+    else this.#leave(stopping);
+  }
+
+  /** Ends it if it was silent since the last look, and has taken what it was sent. */
+  endIfQuiet(): void {
+    const { received, waiting } = this.#connection;
+    const isQuiet = received === this.#received && waiting === 0 && this.#unsettled === 0;
+    this.#received = received;
+    if (!isQuiet || this.#stage === 'leaving') return;
+    this.#depart();
+    this.#connection.end();
   }
 
   /** Writes what waits and a last frame, then ends; nothing is read from here on. */
@@ -375,7 +495,7 @@ export class Visitor implements Member, ConnectionHandler {
   #depart(): void {
     this.#stage = 'leaving';
     this.#house.expect(this, null);
-    this.#house.relay.router.leave(this);
+    if (this.#outlet) this.#house.relay.router.leave(this.#outlet);
     this.#pace?.end(this.#messages);
   }
 }

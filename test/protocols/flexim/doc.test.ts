@@ -10,7 +10,12 @@ import { MAX_ALIAS_CHARACTERS } from '../../../src/lib/alias.ts';
 import { toBase64url, toHex } from '../../../src/lib/bytes.ts';
 import { openField } from '../../../src/protocols/flexim/fields.ts';
 import { answerChallenge, checkProof, checkResponse } from '../../../src/protocols/flexim/login.ts';
-import { answersCommand, STATUS, statusFrame } from '../../../src/protocols/flexim/status.ts';
+import {
+  answersCommand,
+  messageEvent,
+  STATUS,
+  statusFrame,
+} from '../../../src/protocols/flexim/status.ts';
 import {
   DATUMS,
   type DatumName,
@@ -32,6 +37,7 @@ import { atOnce } from '../../steps.ts';
 
 const root = join(import.meta.dirname, '../../..');
 const doc = readFileSync(join(root, 'docs/protocols/flexim.md'), 'utf8');
+const visitor = readFileSync(join(root, 'src/protocols/flexim/visitor.ts'), 'utf8');
 
 /** The bytes of the block that begins with ```hex NAME; `#` begins a remark. */
 function example(name: string): Buffer {
@@ -85,6 +91,13 @@ function isFrame<N extends DatumName>(example: Buffer, name: N, datum: DatumOf<D
   assert.is(toHex(example), toHex(encodeFrame(name, datum)));
   assert.is(datums.nameOf(example[0] as number), name);
   assert.equal(plain(datums.unpack(name, example.subarray(FRAME_HEAD))), plain(datum));
+}
+
+/** Why a Message is refused, and the words for people behind that, as visitor.ts has them. */
+function refusalWords(): Map<string, string> {
+  const table = /^const REFUSED[^{]*\{\n(.*?)^\};/ms.exec(visitor)?.[1] ?? '';
+  const rows = [...table.matchAll(/^ {2}'([a-z-]+)': (['"])(.*)\2,$/gm)];
+  return new Map(rows.map(([, word, , words]) => [word ?? '', words ?? '']));
 }
 
 const plain = (datum: object) =>
@@ -167,6 +180,16 @@ test('ping, bye, a Message as map and as array, and the event about it', () => {
   assert.is(toHex(example('unknown')), toHex(statusFrame('unknownRecipient', event)));
 });
 
+test('the queue: event 20, ACKS and its answer, ACK, a refusal; and the stop', () => {
+  isFrame(example('acks'), 'Command', { cmd: 'ACKS', payload: ['on'] });
+  isFrame(example('acks-fine'), 'Status', { status: STATUS.fine, payload: '' });
+  isFrame(example('ack'), 'Command', { cmd: 'ACK', payload: ['1'] });
+  assert.is(toHex(example('queued')), toHex(messageEvent('queued', bob.hex, 2)));
+  const why = `share-full ${refusalWords().get('share-full')}`;
+  assert.is(toHex(example('share-full')), toHex(messageEvent('queueFull', bob.hex, 3, why)));
+  assert.is(toHex(example('stopping')), toHex(statusFrame('stopping', '3 the relay is stopping')));
+});
+
 test('what is said about sizes', () => {
   assert.is(example('auth').length, 365);
   const size = (to: string, length: number) => {
@@ -212,6 +235,8 @@ test('§9 lists the codes, and which of them answer a command', () => {
     assert.is(answers.has(code), answersCommand(code), `${code}`);
 });
 
+const FULL = 'store-full';
+
 test('§8 and §9 know the first words that the code sends', () => {
   const codes = new Map(
     rows(section('### 9.2'), /^-?\d+$/).map(([, name, , text]) => [name, text]),
@@ -225,17 +250,68 @@ test('§8 and §9 know the first words that the code sends', () => {
   for (const [, name, word] of sent)
     assert.ok(quoted(codes.get(name) ?? '').includes(word), `${name}: ${word}`);
   const refusals = [...source.matchAll(/^ {2}'(alias-[a-z]+)':/gm)].map(([, word]) => word);
-  assert.equal(quoted(codes.get('refused') ?? ''), refusals);
+  // The visitor refuses for the store what the commands would have done.
+  const listed = quoted(codes.get('refused') ?? '').filter((word) => /^[a-z-]+$/.test(word ?? ''));
+  assert.equal(listed, [...refusals, 'stale-seq', FULL]);
   assert.equal(
     rows(section('### 8.4'), /^`/).flatMap(([word]) => quoted(word ?? '')),
     refusals,
   );
 });
 
+test('§6.3 lists why a Message is refused, §9.2 and the counts of the relay know it', () => {
+  const words = [...refusalWords().keys()];
+  const listed = rows(section('### 6.3'), /^`/).flatMap(([word]) => quoted(word ?? ''));
+  assert.equal(listed, words);
+  const codes = new Map(
+    rows(section('### 9.2'), /^-?\d+$/).map(([, name, , text]) => [name, text]),
+  );
+  assert.equal(quoted(codes.get('queueFull') ?? ''), ['TO N', ...words]);
+  for (const word of words) assert.ok((DROP_REASONS as readonly string[]).includes(word), word);
+});
+
+test('§6.4, §7.4 and §9.4 give the limits as they are', () => {
+  const {
+    commitBytes,
+    commitsBytes,
+    drainMs,
+    queueBytes,
+    queueMessages,
+    queueShare,
+    quietMs,
+    replyBytes,
+    waitingBytes,
+    windowBytes,
+    windowMessages,
+  } = limits.DEFAULT_LIMITS;
+  const number = (value: number) => value.toLocaleString('en');
+  const says = (heading: string, ...phrases: readonly string[]) => {
+    const text = section(heading).replace(/\s+/g, ' ');
+    for (const phrase of phrases) assert.ok(text.includes(phrase), `${heading}: ${phrase}`);
+  };
+  const size = (bytes: number) =>
+    bytes % 2 ** 20 === 0 ? `${bytes / 2 ** 20} MiB` : `${bytes / 2 ** 10} KiB`;
+  says(
+    '### 6.4',
+    `fewer than ${number(windowMessages)} Messages and at most ${size(windowBytes)} `,
+    `at most ${size(waitingBytes)} (this one counted; less`,
+    `more than ${size(commitBytes)} of its Messages are on their way to the disk`,
+    `more than ${size(commitsBytes)} of all senders'`,
+    `more than ${size(waitingBytes / 4)} wait for that recipient`,
+    `at most ${size(waitingBytes / 8)} wait, or 100 ms have passed`,
+    `more than ${size(replyBytes)} of the relay's answers`,
+  );
+  says('### 7.3', `At ${number(windowMessages)} Messages or ${size(windowBytes)} `);
+  const part = (all: number) =>
+    `${number(all)} | ${number(Math.floor((all * queueShare) / 100))} |`;
+  says('### 7.4', `| ${part(queueMessages)}`, `| ${part(queueBytes)}`);
+  says('### 9.4', `looks every ${quietMs} ms`, `${drainMs / 1_000} s have passed since the -7`);
+});
+
 test('§9.3 lists why a login fails', () => {
   const real = DROP_REASONS.filter((reason) => reason.startsWith('login-'));
   const listed = rows(section('### 9.3'), /^`/).flatMap(([why]) => quoted(why ?? ''));
-  assert.equal(listed.sort(), [...real].sort());
+  assert.equal(listed.sort(), [...real, FULL].sort());
 });
 
 test('§8.2 lists the commands', () => {
@@ -243,7 +319,9 @@ test('§8.2 lists the commands', () => {
   const table = /^const COMMANDS[^{]*\{\n(.*?)^\};/ms.exec(readFileSync(path, 'utf8'))?.[1] ?? '';
   const real = [...table.matchAll(/^ {2}([A-Z0-9_]+):/gm)].map(([, name]) => name);
   const listed = rows(section('### 8.2'), /^[A-Z0-9_]+$/).map(([name]) => name);
-  assert.equal(listed.sort(), [...real, 'AUTH', 'BYE'].sort());
+  const early = [...visitor.matchAll(/\bcmd === '([A-Z]+)'/g)].map(([, name]) => name);
+  assert.ok(early.length >= 4, 'the pattern finds them');
+  assert.equal(listed.sort(), [...new Set([...real, ...early])].sort());
 });
 
 test('§11 lists the limits', () => {

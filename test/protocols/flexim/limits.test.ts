@@ -25,7 +25,7 @@ import {
   statusOf,
   TYPE,
 } from '../../peer.ts';
-import { mapStore } from '../../relay/map-store.ts';
+import { mapStore, PAPER } from '../../relay/map-store.ts';
 import { dialRelay, memoryPins, withRelay } from '../../relay.ts';
 import { scene, until } from '../../scene.ts';
 import { codeOf } from './links.ts';
@@ -39,6 +39,7 @@ function house(limits: Partial<Limits> = {}) {
     limits: { ...DEFAULT_LIMITS, ...limits },
     clock: systemClock,
     log: { debug() {}, info() {}, warn() {}, error() {} },
+    ...PAPER,
   });
   const flexim = new Flexim(relay, newIdentity());
   const channels: FakeChannel[] = [];

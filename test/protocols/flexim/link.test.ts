@@ -379,7 +379,7 @@ end('close: everything sent before arrives, BYE is last, closed is null', () =>
     assert.is(await codeOf(link.ping()), 'closed');
     await closing;
     await visit.closed;
-    assert.equal(visit.seen.slice(3), [...new Array(100).fill('Message'), 'BYE']);
+    assert.equal(visit.seen.slice(4), [...new Array(100).fill('Message'), 'BYE']);
     assert.is(await link.closed, null);
     assert.equal(
       (await drain(events)).map(({ kind }) => kind),

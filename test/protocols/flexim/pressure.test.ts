@@ -6,6 +6,7 @@ import { mock } from 'node:test';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { newIdentity } from '../../../src/crypto/identity.ts';
+import { senderTags } from '../../../src/crypto/tags.ts';
 import { silent } from '../../../src/lib/log.ts';
 import { Flexim } from '../../../src/protocols/flexim/server.ts';
 import { DEFAULT_LIMITS } from '../../../src/relay/limits.ts';
@@ -13,10 +14,12 @@ import { createRelay } from '../../../src/relay/relay.ts';
 import { Store } from '../../../src/store/store.ts';
 import { FakeChannel, turn } from '../../channel.ts';
 import {
+  authResponse,
   command,
   counted,
   countOf,
   HELLO,
+  type Keys,
   message,
   newKeys,
   type Peer,
@@ -29,28 +32,41 @@ import { chat, silentPeers } from '../../silent.ts';
 
 const LARGE = 60_000;
 const WAITING = 200_000;
-const small = { waitingBytes: WAITING, replyBytes: 20_000, drainMs: 200 };
+const small = { waitingBytes: WAITING, replyBytes: 20_000, drainMs: 200, quietMs: 20 };
+// What is written is counted as output and as a block, and a block may be half empty.
+const WAITING_COUNTED = 3 * WAITING;
+const ROWS = 64 * 1024; // so much may come from the queue at once
 
 interface Flooded {
   readonly sent: number;
-  readonly refused: number[]; // their numbers
+  readonly queued: number[]; // their numbers
 }
 
-/** Sends large Messages to one who does not read until some are refused; numbers as on this connection. */
+/** Sends large Messages to one who does not read until some are queued; numbers as on this connection. */
 async function flood(from: Peer, to: string, already = 0): Promise<Flooded> {
-  const refused: number[] = [];
+  const queued: number[] = [];
   let sent = already;
-  while (refused.length < 5) {
+  while (queued.length < 5) {
     // Two fit at any time, unless earlier ones could not be written.
     for (let i = 0; i < 2; i++) from.write(counted(to, ++sent, LARGE));
     for (const event of await from.settled()) {
       const { status, payload } = statusOf(event);
       const [name, n] = payload.split(' ');
-      assert.equal([status, name], [-21, to]);
-      refused.push(Number(n));
+      assert.equal([status, name], [20, to]);
+      queued.push(Number(n));
     }
   }
-  return { sent, refused };
+  assert.equal(
+    queued,
+    queued.map((_, i) => sent + 1 - queued.length + i),
+    'from the first one queued on, all are',
+  );
+  return { sent, queued };
+}
+
+/** Takes the Messages from the one number to the other, in order. */
+async function takeAll(peer: Peer, first: number, last: number): Promise<void> {
+  for (let n = first; n <= last; n++) assert.is(countOf(await peer.next()), n);
 }
 
 const paused = async ({ member }: Scene): Promise<Member> => {
@@ -64,33 +80,34 @@ const paused = async ({ member }: Scene): Promise<Member> => {
 const slow = suite('flexim slow readers');
 
 slow(
-  'who does not read costs bounded memory; each Message is delivered in order or refused by number',
+  'who does not read costs bounded memory; what is too much is queued, and comes in order',
   scene(
     async (stage) => {
       const { relay, member } = stage;
       const bob = await paused(stage);
       const alice = await member();
       const [carol, dave] = [await member(), await member()];
-      const { sent, refused } = await flood(alice.peer, bob.hex);
-      assert.ok(relay.relay.router.waiting <= WAITING, `${relay.relay.router.waiting} bytes wait`);
-      assert.ok(relay.relay.router.waiting > WAITING - LARGE - 1_000);
-      assert.is(relay.relay.drops.of('recipient-slow'), refused.length);
+      const { sent } = await flood(alice.peer, bob.hex);
+      const { memory } = relay.relay.router;
+      assert.ok(memory.used <= WAITING_COUNTED + ROWS, `${memory.used} bytes wait`);
+      assert.ok(memory.used > WAITING - LARGE - 1_000);
+      for (let n = 0; n < 10; n++) alice.peer.write(message(`${bob.hex}/live`, 'x'.repeat(LARGE)));
+      assert.equal(await alice.peer.settled(), [], '/live is dropped without a word');
+      assert.is(relay.relay.drops.of('live-away'), 10);
+      assert.ok(memory.used <= WAITING_COUNTED + ROWS, `${memory.used} bytes wait`);
 
       carol.peer.write(message(dave.hex, 'not affected'), message(alice.hex, 'nor is she'));
       assert.equal((await dave.peer.next()).bytes, message(dave.hex, 'not affected'));
       assert.equal((await alice.peer.next()).bytes, message(alice.hex, 'nor is she'));
-      carol.peer.write(message(`${bob.hex}/live`, 'x'.repeat(LARGE)));
-      assert.equal(await carol.peer.settled(), [], '/live is dropped without a word');
 
       bob.peer.socket.resume();
-      const missing = new Set(refused);
-      for (let n = 1; n <= sent; n++)
-        if (!missing.has(n)) assert.is(countOf(await bob.peer.next()), n);
+      await takeAll(bob.peer, 1, sent);
       assert.equal(await bob.peer.settled(), []);
-      assert.is(relay.relay.router.waiting, 0);
+      await until(() => memory.used === 0, 'all is written');
+      assert.is(relay.relay.queue.of(bob.hex).account.count, 0, 'and off the disk');
 
-      alice.peer.write(counted(bob.hex, sent + 1));
-      assert.is(countOf(await bob.peer.next()), sent + 1, 'and it goes on');
+      alice.peer.write(counted(bob.hex, sent + 11));
+      assert.is(countOf(await bob.peer.next()), sent + 11, 'and it goes on');
       assert.equal(await alice.peer.settled(), []);
     },
     { limits: small },
@@ -102,22 +119,29 @@ slow(
   scene(
     async (stage) => {
       const { relay, member } = stage;
-      const { router, drops } = relay.relay;
+      const { memory } = relay.relay.router;
       const readers = [await paused(stage), await paused(stage), await paused(stage)];
       const [alice, bob] = [await member(), await member()];
-      let sent = 0;
-      for (const { hex } of readers) sent = (await flood(alice.peer, hex, sent)).sent;
-      assert.ok(router.waiting <= 300_000 + readers.length * 70_000, `${router.waiting} wait`);
-      assert.ok(drops.of('memory-full') > 0);
+      const ends: number[] = [];
+      for (const { hex } of readers) ends.push((await flood(alice.peer, hex, ends.at(-1))).sent);
+      // To half of it, and then a Message and a row for each; counted as output and as blocks.
+      const most = 3 * (300_000 / 2 + (readers.length + 1) * (LARGE + ROWS));
+      assert.ok(memory.used <= most, `${memory.used} wait`);
+      assert.ok(memory.isShort);
       for (let n = 0; n < 20; n++) {
         alice.peer.write(counted(bob.hex, n, LARGE));
         assert.is(countOf(await bob.peer.next()), n);
       }
       assert.equal(await alice.peer.settled(), []);
       for (const { peer } of readers) peer.socket.resume();
-      await until(() => router.waiting === 0, 'all is written');
+      let from = 1;
+      for (const [i, { peer }] of readers.entries()) {
+        await takeAll(peer, from, ends[i] as number);
+        from = (ends[i] as number) + 1;
+      }
+      await until(() => memory.used === 0, 'all is written');
     },
-    { limits: { ...small, memoryBytes: 300_000, fairBytes: 70_000 } },
+    { limits: { ...small, memoryBytes: 300_000 } },
   ),
 );
 
@@ -125,7 +149,7 @@ slow(
   'who does not read his answers is not read from, and goes on when he reads',
   scene(
     async ({ relay, member }) => {
-      const { router } = relay.relay;
+      const { memory } = relay.relay.router;
       const alice = await member();
       const bob = await member();
       let asked = 0;
@@ -141,9 +165,9 @@ slow(
           alice.peer.socket.write(batch, () => resolve(true));
         });
         // The relay handles others while it does not read from Alice.
-        const other = bob.peer.settled().then(() => router.waiting > small.replyBytes);
+        const other = bob.peer.settled().then(() => memory.used > small.replyBytes);
         blocked = (await other) || !(await taken);
-        most = Math.max(most, router.waiting);
+        most = Math.max(most, memory.used);
       }
       await bob.peer.settled();
       assert.ok(most <= small.replyBytes + 1_000, `${most} bytes of answers wait`);
@@ -154,7 +178,7 @@ slow(
         assert.is(statusOf(answer).payload.length, 256);
       assert.is((await alice.peer.status()).payload, 'last');
       assert.equal((await bob.peer.next()).bytes, message(bob.hex, 'behind all'));
-      assert.is(router.waiting, 0);
+      assert.is(memory.used, 0);
     },
     { limits: small },
   ),
@@ -164,7 +188,8 @@ slow(
   'pipelined ROSTERs do not pile up answers',
   scene(
     async ({ relay, member }) => {
-      const { directory, router } = relay.relay;
+      const { directory } = relay.relay;
+      const { memory } = relay.relay.router;
       await Promise.all(
         Array.from({ length: 400 }, (_, i) => directory.login(newKeys().hex, `u${i}`)),
       );
@@ -172,11 +197,11 @@ slow(
       peer.socket.pause();
       const COUNT = 400; // of 30 KiB each: far more than the kernel takes
       peer.write(...Array.from({ length: COUNT }, () => command('ROSTER')));
-      await until(() => router.waiting > small.replyBytes, 'the answers are held back');
-      assert.ok(router.waiting <= small.replyBytes + 0xffff + 3, `${router.waiting} bytes wait`);
+      await until(() => memory.used > small.replyBytes, 'the answers are held back');
+      assert.ok(memory.used <= small.replyBytes + 0xffff + 3, `${memory.used} bytes wait`);
       peer.socket.resume();
       for (const { type } of await peer.take(COUNT)) assert.is(type, TYPE.Roster);
-      assert.is(router.waiting, 0);
+      assert.is(memory.used, 0);
     },
     { limits: small },
   ),
@@ -208,46 +233,109 @@ many.run();
 
 const leaving = suite('flexim leaving');
 
+const range = (first: number, last: number) =>
+  Array.from({ length: last - first + 1 }, (_, i) => first + i);
+
+/** Logs in without acknowledgements, and reads nothing behind the User. */
+async function connectedOnly({ connect }: Scene, keys: Keys): Promise<Peer> {
+  const peer = await connect();
+  await peer.greet();
+  const { challenge } = await peer.challenged(keys);
+  peer.write(authResponse(challenge, peer.relayKey));
+  assert.is((await peer.next()).type, TYPE.User);
+  peer.socket.pause();
+  return peer;
+}
+
+/** The numbers of the Messages that come before a Status, and its code. */
+async function untilStatus(peer: Peer): Promise<{ counts: number[]; status: number }> {
+  const counts: number[] = [];
+  for (;;) {
+    const each = await peer.next();
+    if (each.type === TYPE.Status) return { counts, status: statusOf(each).status };
+    counts.push(countOf(each));
+  }
+}
+
 leaving(
-  'a Message to somebody who just left is refused, not swallowed: BYE, reset, replaced',
+  'a Message to somebody who just left is queued, not swallowed: BYE, reset, replaced',
   scene(
     async (stage) => {
       const { relay, member } = stage;
       const alice = await member();
+      const isOnline = (key: string) => relay.relay.queue.of(key).reader !== null;
 
       const byer = await paused(stage);
       const first = await flood(alice.peer, byer.hex);
       byer.peer.write(command('BYE'));
       await until(() => relay.relay.router.online === 1, 'BYE is read');
       alice.peer.write(counted(byer.hex, first.sent + 1)); // his connection still has bytes to take
-      assert.match(
-        (await alice.peer.status()).payload,
-        new RegExp(`^${byer.hex} ${first.sent + 1} `),
-      );
+      const event = { status: 20, payload: `${byer.hex} ${first.sent + 1}` };
+      assert.equal(await alice.peer.status(), event);
       byer.peer.socket.resume();
-      const missing = new Set(first.refused);
-      for (let n = 1; n <= first.sent; n++)
-        if (!missing.has(n)) assert.is(countOf(await byer.peer.next()), n);
-      assert.equal(await byer.peer.lastStatus(), { status: 0, payload: '', end: 'end' });
+      const got = await untilStatus(byer.peer);
+      assert.is(got.status, 0);
+      assert.is(await byer.peer.closed, 'end');
+      // What was in his output came, the rest is queued: all, once, in order.
+      const { queued } = await member(byer.keys);
+      assert.equal([...got.counts, ...queued.map(countOf)], range(1, first.sent + 1));
+      assert.ok(got.counts.length > 0 && queued.length > 0);
 
       const dropper = await member();
       dropper.peer.socket.resetAndDestroy();
-      await until(() => relay.relay.router.online === 1, 'the reset is seen');
+      await until(() => !isOnline(dropper.hex), 'the reset is seen');
       alice.peer.write(message(dropper.hex));
-      assert.is((await alice.peer.status()).status, -21);
+      assert.is((await alice.peer.status()).status, 20);
 
       const older = await paused(stage);
       const second = await flood(alice.peer, older.hex, first.sent + 2);
       const newer = await member(older.keys);
       alice.peer.write(counted(older.hex, second.sent + 1));
-      assert.is(countOf(await newer.peer.next()), second.sent + 1, 'to the newer one at once');
+      const counts = newer.queued.map(countOf);
+      while (counts.at(-1) !== second.sent + 1) counts.push(countOf(await newer.peer.next()));
+      assert.equal(counts, range(counts[0] as number, second.sent + 1), 'in order, without a gap');
       older.peer.socket.resume();
-      const lost = new Set(second.refused);
-      for (let n = first.sent + 3; n <= second.sent; n++)
-        if (!lost.has(n)) assert.is(countOf(await older.peer.next()), n);
-      assert.is((await older.peer.lastStatus()).status, 5);
+      const last = await untilStatus(older.peer);
+      assert.is(last.status, 5);
+      assert.equal(last.counts, range(first.sent + 3, last.counts.at(-1) as number));
+      assert.ok(
+        (last.counts.at(-1) as number) + 1 >= (counts[0] as number),
+        'nothing between them',
+      );
+      assert.is(await older.peer.closed, 'end');
     },
     { limits: small },
+  ),
+);
+
+leaving(
+  'a queue that its reader had not taken stays, whoever ends the connection, and however often',
+  scene(
+    async (stage) => {
+      const { relay, member } = stage;
+      const alice = await member();
+      const { keys, hex, peer } = await member();
+      await peer.destroy();
+      const { queue, router } = relay.relay;
+      await until(() => queue.of(hex).reader === null, 'he is gone');
+      const last = 320; // more than the system takes
+      for (let n = 1; n <= last; n++) alice.peer.write(counted(hex, n, LARGE));
+      await alice.peer.settled();
+      for (const end of ['cut', 'replaced']) {
+        const older = await connectedOnly(stage, keys);
+        await until(() => router.memory.used > 0, 'his queue is being sent');
+        if (end === 'cut') older.socket.resetAndDestroy();
+        else await (await connectedOnly(stage, keys)).destroy();
+        await until(() => queue.of(hex).reader === null, `${end}: he is gone again`);
+        await older.destroy();
+        await until(() => router.memory.used === 0, 'both connections are over');
+      }
+      const { queued } = await member(keys);
+      const counts = queued.map(countOf);
+      assert.ok(counts.length > 0, 'most of it is still there');
+      assert.equal(counts, range(counts[0] as number, last));
+    },
+    { limits: { queueShare: 100, messagesPerSecond: 0, bytesPerSecond: 0 } },
   ),
 );
 
@@ -258,9 +346,19 @@ leaving(
     const store = new Store(data, 'relay');
     const clock = { time: 0, now: () => clock.time, wall: () => 0 };
     const limits = DEFAULT_LIMITS;
-    const options = { name: '', roster: 'none', store, limits, clock, log: silent } as const;
-    const relay = createRelay(options);
-    const house = new Flexim(relay, newIdentity());
+    const identity = newIdentity();
+    const relay = createRelay({
+      name: '',
+      roster: 'none',
+      store,
+      limits,
+      clock,
+      log: silent,
+      durable: false,
+      tagOf: senderTags(identity),
+      broken: assert.unreachable,
+    });
+    const house = new Flexim(relay, identity);
     mock.timers.enable({ apis: ['setTimeout'] });
     const pass = (ms: number) => {
       clock.time += ms;
@@ -297,14 +395,14 @@ leaving.run();
 const stopping = suite('flexim stop');
 
 stopping(
-  'everybody gets -7 behind what waited for him, and the end; a stranger without a hello is reset',
+  'everybody gets -7 and what is his, and the end; a stranger without a hello is reset',
   scene(
     async (stage) => {
       const { relay, connect, member } = stage;
       const alice = await member();
       const bob = await member();
       const slowly = await paused(stage);
-      const { sent, refused } = await flood(alice.peer, slowly.hex);
+      const { sent } = await flood(alice.peer, slowly.hex);
       const greeted = await connect();
       await greeted.greet();
       const challenged = await connect();
@@ -319,15 +417,17 @@ stopping(
       for (const peer of [alice.peer, bob.peer, greeted, challenged]) {
         const { status, payload, end } = await peer.lastStatus();
         assert.equal([status, end], [-7, 'end']);
-        assert.match(payload, /^5 ./);
+        assert.match(payload, /^[1-5] ./);
       }
       assert.is(await nobody.closed, 'ECONNRESET');
       assert.is(nobody.received, 0);
-      const missing = new Set(refused);
       slowly.peer.socket.resume();
-      for (let n = 1; n <= sent; n++)
-        if (!missing.has(n)) assert.is(countOf(await slowly.peer.next()), n);
-      assert.is((await slowly.peer.status()).status, -7);
+      const before = await untilStatus(slowly.peer);
+      assert.is(before.status, -7, 'in the middle: what is queued comes all the same');
+      assert.equal(before.counts, range(1, before.counts.length));
+      await takeAll(slowly.peer, before.counts.length + 1, sent);
+      assert.is(await slowly.peer.closed, 'end');
+      assert.is(slowly.peer.pending.length, 0);
       await stopped;
       assert.is(relay.relay.router.online, 0);
       assert.is(
@@ -348,7 +448,7 @@ stopping(
       await flood(alice.peer, bob.hex);
       await stage.relay.stop();
       assert.is((await alice.peer.lastStatus()).status, -7);
-      assert.is(stage.relay.relay.router.waiting, 0);
+      assert.is(stage.relay.relay.router.memory.used, 0);
       bob.peer.socket.resume();
       await bob.peer.closed;
       assert.ok(
@@ -361,18 +461,25 @@ stopping(
 );
 
 stopping(
-  'a Message that comes after the stop began reaches nobody, and its sender is told to come back',
+  'a Message that comes after the stop began is delivered, or queued and said to be so',
   scene(
     async ({ relay, member }) => {
       const alice = await member();
       const bob = await member();
+      const away = await member();
+      await away.peer.destroy();
+      await until(() => relay.relay.router.online === 2, 'he is gone');
       const stopped = relay.stop();
-      alice.peer.write(message(bob.hex, 'late'));
-      assert.is((await alice.peer.lastStatus()).status, -7);
-      assert.is((await bob.peer.lastStatus()).status, -7);
+      assert.is((await alice.peer.status()).status, -7);
+      alice.peer.write(message(bob.hex, 'late'), message(away.hex, 'late'));
+      assert.is((await bob.peer.status()).status, -7);
+      assert.equal((await bob.peer.next()).bytes, message(bob.hex, 'late'));
+      const last = { status: 20, payload: `${away.hex} 2`, end: 'end' };
+      assert.equal(await alice.peer.lastStatus(), last);
+      assert.is(await bob.peer.closed, 'end');
       await stopped;
     },
-    { limits: small },
+    { limits: { ...small, drainMs: 20_000 } },
   ),
 );
 

@@ -31,8 +31,8 @@ import { dialRelay, memoryPins, withRelay } from '../../relay.ts';
 /** Where a refused login ended: what the relay had been told until then. */
 const TOLD = {
   hello: { seen: ['hello'], bytes: HELLO_BYTES },
-  auth: { seen: ['hello', 'AUTH'], bytes: HELLO_BYTES + AUTH_BYTES },
-  response: { seen: ['hello', 'AUTH', 'AuthResponse'], bytes: null },
+  auth: { seen: ['hello', 'ACKS', 'AUTH'], bytes: HELLO_BYTES + AUTH_BYTES },
+  response: { seen: ['hello', 'ACKS', 'AUTH', 'AuthResponse'], bytes: null },
 } as const;
 
 /** A login that must fail with this code, after telling the relay so much and no byte more. */

@@ -39,8 +39,8 @@ time.before(() => {
 
 for (const [step, seen] of [
   ['greeting', ['hello']],
-  ['auth', ['hello', 'AUTH']],
-  ['user', ['hello', 'AUTH', 'AuthResponse']],
+  ['auth', ['hello', 'ACKS', 'AUTH']],
+  ['user', ['hello', 'ACKS', 'AUTH', 'AuthResponse']],
 ] as const)
   time(`silence in the place of the ${step} ends in login-timeout`, () =>
     withHostile({ [step]: () => null }, async (hostile) => {
@@ -74,7 +74,7 @@ time('a quiet link is asked every 30 s, and not twice while an answer is out', (
   withLink({}, async (link, visit) => {
     pass(29_999);
     await link.ping();
-    assert.equal(visit.seen.slice(3), ['PING']);
+    assert.equal(visit.seen.slice(4), ['PING']);
     pass(1);
     await visit.saw('PING', 2);
     await link.ping();
@@ -95,7 +95,7 @@ time('no answer is late while the consumer does not take: the link is not lost',
     await visit.saw('PING', 2);
     visit.send(status(0), status(0));
     await Promise.all([early, late]);
-    assert.equal(visit.seen.slice(3), ['PING', 'PING'], 'no heartbeat while answers are out');
+    assert.equal(visit.seen.slice(4), ['PING', 'PING'], 'no heartbeat while answers are out');
   }),
 );
 
@@ -124,7 +124,7 @@ again('a relay that stops and starts again: down, then up, and everything works'
     await relay.stop();
     const { error, retryMs } = await next(link, 'down');
     assert.is(error.code, 'relay-stopping');
-    assert.ok(retryMs >= 5_000, `the relay asked for 5 s, not ${retryMs} ms`);
+    assert.ok(retryMs >= 1_000, `the relay asked for 1 s or more, not ${retryMs} ms`);
     assert.is(
       codeThrown(() => link.send(friend.hex, new Uint8Array(1))),
       'not-connected',

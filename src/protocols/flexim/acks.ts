@@ -1,0 +1,28 @@
+// What a client acknowledges: how many of the Messages it was sent, counted from the first, are safe.
+// They may become safe in any order; ACK names the first gap. docs/protocols/flexim.md §7.3.
+
+export class Acks {
+  #received = 0;
+  #safe = 0; // the first so many
+  readonly #early = new Set<number>(); // safe, behind a gap
+
+  get safe(): number {
+    return this.#safe;
+  }
+
+  /** The number of the next Message. */
+  next(): number {
+    return ++this.#received;
+  }
+
+  /** Message n is safe; true when more can be acknowledged than before. */
+  done(n: number): boolean {
+    if (n !== this.#safe + 1) {
+      if (n > this.#safe && n <= this.#received) this.#early.add(n);
+      return false;
+    }
+    this.#safe = n;
+    while (this.#early.delete(this.#safe + 1)) this.#safe++;
+    return true;
+  }
+}
