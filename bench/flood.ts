@@ -57,6 +57,7 @@ async function talk(from: Link, to: Link, milliseconds: number) {
       const { value, done } = await deliveries.next();
       if (done) break;
       times.push(performance.now() - Buffer.from(value.envelope).readDoubleLE(0));
+      value.done();
     }
   })();
   const began = performance.now();
