@@ -229,6 +229,14 @@ export class Mailbox {
     this.#writeAccount();
   }
 
+  /** Asks for what was delivered to be removed, and for nothing that needs room. */
+  writeRemovals(): void {
+    for (const { tag, start, end } of this.#drafts) this.#count(tag, end - start, -1);
+    this.#remove();
+    this.#writeAccount();
+    for (const { tag, start, end } of this.#drafts) this.#count(tag, end - start, 1);
+  }
+
   /** The batch is on the disk. */
   kept(): void {
     const done = this.#writing;

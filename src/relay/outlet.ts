@@ -128,7 +128,7 @@ export class Outlet implements Reader {
     const { bytes, start, end, sender } = message;
     const length = end - start;
     const { mailbox, durable } = this.#options;
-    const goesOn = this.#isLive && this.#hasRoom(length);
+    const goesOn = this.#isLive && this.#hasRoom(length) && !this.#isTight;
     if (!goesOn || durable) return this.#enqueue(message, goesOn);
     const number = mailbox.nextNumber();
     this.#sentTo = number;
@@ -176,6 +176,16 @@ export class Outlet implements Reader {
     if (count >= limits.windowMessages) return false;
     if (count > 0 && bytes + length > limits.windowBytes) return false;
     return member.waiting === 0 || member.waiting + length <= memory.share(members());
+  }
+
+  /**
+   * What he does not acknowledge could not go to the disk, and the memory for it is half used: one at
+   * a time, or a full disk would fill the memory.
+   */
+  get #isTight(): boolean {
+    const { member, queue, memory, limits } = this.#options;
+    if (!queue.isFull || (this.#window.count === 0 && member.waiting === 0)) return false;
+    return memory.used + queue.uncommitted > limits.memoryBytes / 2;
   }
 
   // ---- from the queue ----

@@ -44,6 +44,7 @@ export class Queue {
   #uncommitted = 0;
   #isFull = false;
   #isBroken = false;
+  #removedAlone = false; // by the last batch
   #retry: NodeJS.Timeout | null = null;
 
   constructor(options: QueueOptions) {
@@ -144,17 +145,21 @@ export class Queue {
   readonly #commit = (): void => {
     this.#scheduled = false;
     if (this.#writing || this.#isBroken) return;
+    if (this.#isFull && !this.#removedAlone && this.#removeAlone()) return;
+    this.#removedAlone = false;
     const dirty = [...this.#dirty];
     this.#dirty = new Set();
     this.#current = this.#waiting;
     this.#waiting = [];
     const written = dirty.filter(({ isDirty }) => isDirty);
     if (written.length === 0) return this.#done(dirty);
-    const { store } = this.#options;
     this.#writing = true;
     const bytes = this.#uncommitted;
     const blocks = this.#blocks.take();
-    this.#write(store, written, bytes)
+    const time = this.#options.clock.wall();
+    this.#batch(() => {
+      for (const mailbox of written) mailbox.write(time);
+    }, bytes)
       .then(
         () => {
           this.#writing = false;
@@ -176,12 +181,36 @@ export class Queue {
       .catch((error: Error) => this.#break(error));
   };
 
+  /**
+   * What would make room must not wait for what needs it: on a full disk every other batch removes and
+   * adds nothing. False when there is nothing to remove.
+   */
+  #removeAlone(): boolean {
+    const written = [...this.#dirty].filter(({ isRemoving }) => isRemoving);
+    if (written.length === 0) return false;
+    this.#writing = true;
+    this.#removedAlone = true;
+    this.#batch(() => {
+      for (const mailbox of written) mailbox.writeRemovals();
+    }, 0)
+      .then(
+        () => {
+          this.#writing = false;
+          for (const mailbox of written) mailbox.kept();
+        },
+        (error: Error) => {
+          this.#writing = false;
+          this.#failed(error, written);
+        },
+      )
+      .then(() => this.#done([])) // all are looked at again by the next batch
+      .catch((error: Error) => this.#break(error));
+    return true;
+  }
+
   /** A mailbox may come upon a damaged row while it is written: that is an error like any other. */
-  async #write(store: QueueStore, mailboxes: readonly Mailbox[], bytes: number): Promise<void> {
-    const time = this.#options.clock.wall();
-    await store.batch(() => {
-      for (const mailbox of mailboxes) mailbox.write(time);
-    }, bytes);
+  async #batch(work: () => void, bytes: number): Promise<void> {
+    await this.#options.store.batch(work, bytes);
   }
 
   /** Once: nothing is read or written from here on. */
