@@ -23,15 +23,15 @@ export interface Bundle {
 }
 
 /** What the prekeys need of a table of the store. */
-interface Rows {
-  get(key: string): string | undefined;
-  entries(range?: { prefix?: string }): Iterable<readonly [string, string]>;
-  put(key: string, value: string): void;
+interface Rows<V> {
+  get(key: string): V | undefined;
+  entries(range?: { prefix?: string }): Iterable<readonly [string, V]>;
+  put(key: string, value: V): void;
   remove(key: string): void;
 }
 
 export interface PrekeyStore {
-  table<V extends string>(name: string): Rows;
+  table<V>(name: string): Rows<V>;
   transaction<T>(work: () => T): Promise<T>;
 }
 
@@ -51,8 +51,8 @@ interface OneTime {
 
 export class Prekeys {
   readonly #store: PrekeyStore;
-  readonly #signed: Rows;
-  readonly #oneTime: Rows;
+  readonly #signed: Rows<string>;
+  readonly #oneTime: Rows<string>;
 
   constructor(store: PrekeyStore) {
     this.#store = store;
