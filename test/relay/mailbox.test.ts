@@ -294,6 +294,7 @@ function rowsOf(test: Test, { with: on }: Ground): void {
       await batch;
       it.mailbox.kept();
       assert.equal(it.texts(), ['sent 1', 'sent 2', 'later 4']);
+      assert.equal(it.rows(), ['1..2', '4..4'], 'in one row, since they follow each other');
       assert.equal([it.mailbox.account.base, it.mailbox.account.oldest], [1, 60]);
       assert.equal(it.reopened().texts(), ['sent 1', 'sent 2', 'later 4']);
       it.mailbox.removeTo(2);

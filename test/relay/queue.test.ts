@@ -211,6 +211,34 @@ memory('are kept while a batch with theirs is under way', async () => {
   await it.settle();
 });
 
+memory(
+  'who comes back while the last batch of his is being written meets no second mailbox',
+  async () => {
+    const it = house();
+    it.route(KEY, '1');
+    await it.settle();
+    const older = it.join(KEY, { acks: true });
+    await it.settle();
+    const gate = withResolvers<void>();
+    it.store.gate = gate.promise;
+    older.outlet.acknowledge(1);
+    await turns();
+    older.cut(); // while it is being written
+    it.store.gate = null;
+    gate.resolve();
+    await null;
+    await turn(); // the batch is kept, the next one has not begun
+    const newer = it.join();
+    await turns();
+    assert.is(it.queue.of(KEY).reader, newer.outlet);
+    assert.is(it.route(KEY, '2'), 'delivered');
+    assert.equal(newer.seen, ['<2>']);
+    newer.cut();
+    await it.settle();
+    recount(it);
+  },
+);
+
 memory('reading alone writes nothing', async () => {
   const it = house();
   it.join();

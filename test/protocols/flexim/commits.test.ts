@@ -56,6 +56,7 @@ test('BYE too, and so nothing is left open', async () => {
   open();
   assert.equal(await alice.hear(), ['20 1', '0']);
   assert.ok(alice.channel.calls.includes('end'));
+  await leaves(alice);
 });
 
 test('the answer behind an ACK waits until the disk has forgotten', async () => {
