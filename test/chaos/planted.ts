@@ -62,7 +62,7 @@ export const FAULTS: readonly Fault[] = [
     name: 'delivered-twice',
     about: 'a Message is written twice into a connection, now and then',
     scenario: 'kill',
-    file: 'protocols/flexim/visitor.js',
+    file: 'protocols/flexim/member.js',
     find: 'this.#connection.send(bytes, start, end);',
     replace: `this.#connection.send(bytes, start, end);
         if (Math.random() < 0.01) this.#connection.send(bytes, start, end);`,
