@@ -62,7 +62,7 @@ relay promised the sender, what the recipient got. Each row is one way of making
 
 - command: \`${repeat}\`
 - ${date}, Node ${node}, ${machine}, ${Math.round(seconds / 60)} min
-- ${results.length - failed} passed, ${failed} failed
+- ${results.length - failed} passed, ${failed} failed${record.endedEarly ? '; ended early: the table says how far it came' : ''}
 
 ${table(record)}
 

@@ -14,6 +14,8 @@ export interface Result extends Outcome {
 export interface RunRecord {
   readonly command: string;
   readonly seed: number;
+  /** Somebody ended it before it had done all that it was told. */
+  readonly endedEarly?: boolean;
   readonly date: string;
   readonly node: string;
   readonly machine: string;

@@ -109,6 +109,7 @@ async function run(): Promise<void> {
   const record: RunRecord = {
     command: ['npm run chaos --', ...process.argv.slice(2).filter((arg) => !isFile(arg))].join(' '),
     seed,
+    endedEarly: isFinishing,
     date: new Date().toISOString().slice(0, 10),
     node: process.version,
     machine: `${cpus().length} cores, ${cpus()[0]?.model ?? 'unknown'}, ${process.platform}`,
