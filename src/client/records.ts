@@ -101,6 +101,7 @@ export const contact = struct({
 /** A message that came and that the user has not marked as read. */
 export const unread = struct({ peer: text(64), id: text(32), order: count });
 
+/** Of a message that we sent; they only rise. */
 export const STATES = ['queued', 'accepted', 'delivered', 'read'] as const;
 
 export const line = struct({
