@@ -13,7 +13,7 @@ import { systemClock } from '../lib/time.ts';
 import type { Link, RelayInfo } from '../protocols/protocol.ts';
 import { ClientConnection } from './connection.ts';
 import { Contacts } from './contacts.ts';
-import { begin, type Core, type Effect, newCore, SIZES, type Sizes } from './core.ts';
+import { begin, type Core, type Effect, newCore, ownRow, SIZES, type Sizes } from './core.ts';
 import type { Message, MessengerEvent } from './events.ts';
 import { type Page, readHistory } from './history.ts';
 import { messageOf } from './lines.ts';
@@ -63,6 +63,8 @@ export interface Status {
   readonly key: string;
   /** Messages without a receipt. */
   readonly unsettled: number;
+  /** The relay has our prekeys: others can write first. */
+  readonly published: boolean;
   readonly oneTimeKeys: number;
   readonly counts: Readonly<Record<string, number>>;
 }
@@ -227,6 +229,7 @@ export class Messenger {
       relay: this.#connection.link?.relay ?? null,
       key: identity.hex,
       unsettled: state.waiting.size + state.sent.size,
+      published: ownRow(state).published,
       oneTimeKeys: state.otks.size,
       counts: Object.fromEntries(this.#counts),
     };

@@ -22,7 +22,7 @@ import { bytesOf, pair } from './state.ts';
 
 const UNANSWERED_INIT = 48 * HOUR;
 const SILENCE = 7 * DAY;
-const FETCH_AGAIN = 15;
+const FETCH_AGAIN = 5;
 const FETCH_MOST = HOUR / 2;
 
 /** Why a new session is wanted, or null; `install` is what a verified record says. */
