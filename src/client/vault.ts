@@ -55,7 +55,7 @@ export class Vault {
 
   /** The name of a row; with a place, behind those of the same id with a lower one. */
   name(table: string, id: string, place?: number): Uint8Array {
-    const hash = KDF(this.#nameKey, 'flexim.store.name', utf8(table), utf8(id));
+    const hash = KDF(this.#nameKey, 'flexim.names', utf8(table), utf8(id));
     const head = concat(utf8(table), hash.subarray(0, HASH_BYTES));
     return place === undefined ? head : concat(head, u64(place));
   }
