@@ -79,10 +79,25 @@ export interface Directory {
   unregister(alias: string): Promise<Person>;
 }
 
+/** End-to-end prekeys that people leave with a relay, as bytes: docs/protocols/fe1.md §4.5. */
+export interface PrekeyDirectory {
+  /** Leaves a signed record and one-time records; how many one-time records are held then. */
+  publish(spr: Uint8Array, otks: readonly Uint8Array[]): Promise<number>;
+  /** Takes a bundle; null when that key has left none. */
+  fetch(key: string): Promise<{ readonly spr: Uint8Array; readonly otk: Uint8Array | null } | null>;
+  /** The signed record alone; takes nothing. */
+  peek(key: string): Promise<Uint8Array | null>;
+  /** How many of one's own one-time records are left. */
+  count(): Promise<number>;
+}
+
 export interface Link {
   readonly relay: RelayInfo;
   readonly self: Person;
-  /** Sends and returns the number of this message on this connection. Throws `not-connected`. */
+  /**
+   * Sends and returns the number of this message on this link; numbers go on when it reconnects, so that
+   * an event is never taken for that of another message. Throws `not-connected`.
+   */
   send(to: string, envelope: Uint8Array, options?: { readonly live?: boolean }): number;
   /**
    * One consumer each; they end when the link is closed. Both are to be taken from: with 1,024
@@ -92,7 +107,7 @@ export interface Link {
   deliveries(): AsyncIterableIterator<Delivery>;
   /** Round trip to the relay, in milliseconds. */
   ping(): Promise<number>;
-  readonly prekeys: null; // end-to-end prekeys come with the messenger
+  readonly prekeys: PrekeyDirectory | null;
   readonly directory: Directory | null;
   /** Kept when the link is closed for good: null after `close`, else why. */
   readonly closed: Promise<FleximError | null>;

@@ -6,7 +6,7 @@ import { RELAY_TTL } from '../../src/fe1/constants.ts';
 import type { Session } from '../../src/fe1/ratchet.ts';
 import { sameBytes, toHex } from '../../src/lib/bytes.ts';
 import { Chance } from './chance.ts';
-import { Client, type Host, ID_MEMORY, type Mutant, type Point } from './client.ts';
+import { Client, type Host, ID_MEMORY, type Link, type Mutant, type Point } from './client.ts';
 import { type Down, Relay } from './relay.ts';
 import { type Row, Store } from './store.ts';
 
@@ -34,6 +34,41 @@ export class Violation extends Error {
 
 class Crash extends Error {}
 
+/** What is left of a client when its process dies, as far as the checks look at it. */
+interface AnyStore {
+  readonly state: {
+    readonly rows: ReadonlyMap<number, Row>;
+    readonly openings: ReadonlyMap<number, string>;
+    readonly waiting: ReadonlyMap<unknown, { readonly id: string; readonly text: string }>;
+    readonly sent: ReadonlyMap<string, { readonly text: string }>;
+  };
+}
+
+/** A client that the scheduler can drive. */
+interface AnyClient {
+  readonly store: AnyStore;
+  readonly unsettled: number;
+  say(to: string, text: string): string;
+  sign(to: string): void;
+  active(X: string): Session | null;
+  isDue(X: string): boolean;
+  login(link: Link): void;
+  logout(): void;
+  take(frame: Down): void;
+  tick(): void;
+}
+
+/** How clients and their stores are made. */
+export interface Kind {
+  store(install: Uint8Array): AnyStore;
+  start(identity: Identity, store: AnyStore, host: Host): AnyClient;
+}
+
+const PROTOTYPE: Kind = {
+  store: (install) => new Store(install),
+  start: (identity, store, host) => new Client(identity, store as Store, host),
+};
+
 const START = 1_800_000_000;
 const MINUTE = 60;
 const HOUR = 3_600;
@@ -60,7 +95,7 @@ interface Person {
   readonly identity: Identity;
   readonly rows: Row[][]; // by life; the last is the store's
   readonly openings: string[][];
-  client: Client;
+  client: AnyClient;
   life: number;
   fuse: number; // persistence points until it dies; -1 for none
 }
@@ -68,6 +103,7 @@ interface Person {
 export interface RunOptions {
   readonly seed: number;
   readonly mutant?: Mutant | null;
+  readonly clients?: Kind;
   readonly trace?: (line: string) => void;
   readonly count?: (what: string) => void;
 }
@@ -80,6 +116,7 @@ export function runModel(options: RunOptions): void {
 class World {
   readonly #chance: Chance;
   readonly #mutant: Mutant | null;
+  readonly #kind: Kind;
   readonly #trace: (line: string) => void;
   readonly #count: (what: string) => void;
   readonly #people: Person[];
@@ -97,7 +134,8 @@ class World {
   readonly #losses: ReadonlySet<number>; // at which steps somebody loses its state
   #now = START;
 
-  constructor({ seed, mutant, trace, count }: RunOptions) {
+  constructor({ seed, mutant, trace, count, clients }: RunOptions) {
+    this.#kind = clients ?? PROTOTYPE;
     this.#chance = new Chance(seed);
     this.#mutant = mutant ?? null;
     this.#trace = trace ?? (() => {});
@@ -136,13 +174,13 @@ class World {
   #person(name: string, identity: Identity): Person {
     const person: Person = {
       ...{ name, identity, X: identity.hex, rows: [], openings: [], life: 0, fuse: -1 },
-      client: null as unknown as Client,
+      client: null as unknown as AnyClient,
     };
-    person.client = this.#start(person, new Store(this.#chance.bytes(16)));
+    person.client = this.#start(person, this.#kind.store(this.#chance.bytes(16)));
     return person;
   }
 
-  #start(person: Person, store: Store): Client {
+  #start(person: Person, store: AnyStore): AnyClient {
     const host: Host = {
       random: this.#chance.bytes,
       mutant: this.#mutant,
@@ -156,7 +194,7 @@ class World {
         this.#trace(`    ${person.name}: ${what}`);
       },
     };
-    return new Client(person.identity, store, host);
+    return this.#kind.start(person.identity, store, host);
   }
 
   #point(person: Person, point: Point): void {
@@ -167,7 +205,7 @@ class World {
   }
 
   /** Lets a client act; when it dies on the way, what is left of it is its store. */
-  #act(person: Person, what: string, act: (client: Client) => void): void {
+  #act(person: Person, what: string, act: (client: AnyClient) => void): void {
     this.#trace(`${this.#clock()} ${person.name}: ${what}`);
     try {
       act(person.client);
@@ -214,7 +252,7 @@ class World {
     });
   }
 
-  #accepted({ store }: Client): string[] {
+  #accepted({ store }: AnyClient): string[] {
     return [...[...store.state.waiting.values()].map(({ id }) => id), ...store.state.sent.keys()];
   }
 
@@ -226,7 +264,7 @@ class World {
     this.#relay.drop(person.X);
     this.#archive(person);
     person.life++;
-    person.client = this.#start(person, new Store(this.#chance.bytes(16)));
+    person.client = this.#start(person, this.#kind.store(this.#chance.bytes(16)));
     this.#now += 5 * MINUTE;
   }
 

@@ -12,8 +12,10 @@ import type {
   Link,
   LinkEvent,
   Person,
+  PrekeyDirectory,
   RelayInfo,
 } from '../protocol.ts';
+import { prekeyDirectory } from './prekeys.ts';
 import { ANSWER_MS, type Answer, login, person, type Session } from './session.ts';
 import { STATUS, slowDown } from './status.ts';
 import type { Status } from './wire.ts';
@@ -38,7 +40,6 @@ export async function dial(options: DialOptions): Promise<Link> {
 }
 
 class FleximLink implements Link {
-  readonly prekeys = null;
   readonly closed: Promise<FleximError | null>;
   readonly #options: DialOptions;
   readonly #log: Log;
@@ -48,6 +49,8 @@ class FleximLink implements Link {
   readonly #abort = new AbortController(); // of a login under way
   readonly #settle: (error: FleximError | null) => void;
   #session: Session | null = null;
+  #base = 0; // messages sent in the sessions before this one
+  #last = 0; // the number given out last
   #held = false;
   #attempt = 0;
   #upSince = 0;
@@ -81,16 +84,19 @@ class FleximLink implements Link {
       signal: this.#abort.signal,
     });
     if (this.#isClosed) return channel.reset();
+    let base = 0;
     const session: Session = await login(
       channel,
       {
         delivered: (envelope, n) => this.#delivered(session, envelope, n),
-        noticed: (status) => this.#noticed(status),
+        noticed: (status) => this.#noticed(status, base),
         ended: (error) => this.#ended(error),
       },
       { ...this.#options, signal: this.#abort.signal },
     );
     if (this.#isClosed) return session.fail(closedError());
+    base = this.#last;
+    this.#base = base;
     this.#session = session;
     this.#held = false;
     this.#upSince = performance.now();
@@ -115,7 +121,8 @@ class FleximLink implements Link {
   }
 
   send(to: string, envelope: Uint8Array, { live = false } = {}): number {
-    return this.#live().send(live ? `${to}/live` : to, envelope);
+    this.#last = this.#base + this.#live().send(live ? `${to}/live` : to, envelope);
+    return this.#last;
   }
 
   events(): AsyncIterableIterator<LinkEvent> {
@@ -143,6 +150,10 @@ class FleximLink implements Link {
     register: async (alias) => this.#own(await this.#ask('REGISTER', alias)),
     unregister: async (alias) => this.#own(await this.#ask('UNREGISTER', alias)),
   };
+
+  readonly prekeys: PrekeyDirectory = prekeyDirectory((cmd, ...payload) =>
+    this.#ask(cmd, ...payload),
+  );
 
   async close(): Promise<void> {
     if (!this.#isClosed) {
@@ -180,10 +191,10 @@ class FleximLink implements Link {
     this.#session?.release();
   }
 
-  #noticed({ status, payload }: Status): void {
+  #noticed({ status, payload }: Status, base: number): void {
     if (this.#events.length >= EVENTS_MAX)
       throw new FleximError('protocol-violation', 'the relay told more than anybody asked');
-    const event = noticeEvent(status, payload);
+    const event = noticeEvent(status, payload, base);
     if (event) this.#events.push(event);
   }
 
@@ -277,11 +288,14 @@ const MESSAGE_EVENTS = new Map<number, 'queued' | 'unknown' | 'full'>([
   [STATUS.queueFull, 'full'],
 ]);
 
-function noticeEvent(code: number, payload: string): LinkEvent | null {
+function noticeEvent(code: number, payload: string, base: number): LinkEvent | null {
   if (code === STATUS.queueSent) return { kind: 'caught-up' };
   const kind = MESSAGE_EVENTS.get(code);
   const about = kind && /^(\S+) (\d{1,15})(?: |$)/.exec(payload);
-  if (kind && about) return { kind, to: printable(about[1] as string, 300), n: Number(about[2]) };
+  if (kind && about) {
+    const to = printable(about[1] as string, 300);
+    return { kind, to, n: base + Number(about[2]) };
+  }
   return { kind: 'notice', code, text: printable(payload) };
 }
 

@@ -1,0 +1,273 @@
+// The messenger's end of a link: dials, dials again, and makes steps of what comes. Nothing is taken from
+// the relay before it is known that no other store uses this identity (docs/protocols/fe1.md §10.7).
+
+import { FleximError, isFleximError } from '../lib/errors.ts';
+import type { Delivery, Link, LinkEvent } from '../protocols/protocol.ts';
+import { type Core, down, type Effect } from './core.ts';
+import type { MessengerEvent } from './events.ts';
+import { bundle, notFetched, peeked } from './opening.ts';
+import { counted, peekedSelf, published } from './own.ts';
+import { deliver } from './receiving.ts';
+import { login } from './rounds.ts';
+import type { Runner } from './runner.ts';
+import { notTaken, queued } from './sending.ts';
+
+const AGAIN = { minMs: 500, maxMs: 60_000 };
+/** Trying again would change nothing, or do harm. */
+const FINAL = [
+  ...['relay-auth-mismatch', 'relay-key-changed', 'replaced', 'identity-elsewhere'],
+  ...['other-relay', 'crypto-unavailable', 'bad-address', 'config-invalid'],
+];
+/** Of a session that ended: the link goes on by itself, or says that it does not. */
+const TRANSPORT = [
+  ...['connection-lost', 'relay-stopping', 'not-connected', 'closed', 'replaced'],
+  ...['login-refused', 'protocol-violation'],
+];
+const IN_FLIGHT = 64; // deliveries in steps, so that one batch may hold many
+const HELD_MOST = 20_000; // deliveries that may wait for the answer about ourselves
+
+export interface ConnectionOptions {
+  readonly runner: Runner;
+  readonly dial: () => Promise<Link>;
+  readonly own: string;
+  takeOver: boolean;
+  readonly tell: (event: MessengerEvent) => void;
+  /** The link is up and its user known. */
+  readonly up: (link: Link) => void;
+  readonly again?: { readonly minMs: number; readonly maxMs: number } | undefined;
+}
+
+export class ClientConnection {
+  readonly #options: ConnectionOptions;
+  #link: Link | null = null;
+  #keys = new Map<number, number>(); // outbox keys, by the number of the Message on the link
+  // 'checking': it is not known yet that no other store uses this identity; nothing is taken.
+  #stage: 'down' | 'checking' | 'up' = 'down';
+  #held: Delivery[] = [];
+  #attempt = 0;
+  #retry: NodeJS.Timeout | null = null;
+  #isOver = false;
+  #dialling: Promise<void> | null = null;
+
+  constructor(options: ConnectionOptions) {
+    this.#options = options;
+  }
+
+  get link(): Link | null {
+    return this.#stage === 'up' ? this.#link : null;
+  }
+
+  /** Dials unless there is a link; fails only into events. */
+  start(): void {
+    if (this.#isOver || this.#link || this.#dialling) return;
+    if (this.#retry) clearTimeout(this.#retry);
+    this.#retry = null;
+    this.#dialling = this.#dial().finally(() => {
+      this.#dialling = null;
+    });
+  }
+
+  async #dial(): Promise<void> {
+    try {
+      const link = await this.#options.dial();
+      if (this.#isOver) return void (await link.close());
+      this.#link = link;
+      void this.#events(link);
+      void this.#deliveries(link);
+      link.closed.then((error) => this.#closed(link, error));
+    } catch (error) {
+      this.#failed(error);
+    }
+  }
+
+  /** Ends the link, and for a failure that may pass dials again later. */
+  drop(error: unknown): void {
+    const link = this.#link;
+    if (!link || this.#isOver) return;
+    this.#lose();
+    link.close().catch(() => {});
+    this.#failed(error);
+  }
+
+  async close(): Promise<void> {
+    this.#isOver = true;
+    if (this.#retry) clearTimeout(this.#retry);
+    await this.#dialling;
+    const link = this.#link;
+    this.#lose();
+    await link?.close();
+  }
+
+  #closed(link: Link, error: FleximError | null): void {
+    if (this.#link !== link) return;
+    this.#lose();
+    this.#failed(error ?? new FleximError('closed', 'the link was closed'));
+  }
+
+  #lose(): void {
+    this.#link = null;
+    this.#reset();
+  }
+
+  #reset(): void {
+    this.#stage = 'down';
+    this.#held = [];
+    this.#keys.clear();
+    void this.#step(down);
+  }
+
+  #failed(reason: unknown): void {
+    if (this.#isOver) return;
+    const error = isFleximError(reason)
+      ? reason
+      : new FleximError('connection-lost', `the connection failed: ${reason}`, reason);
+    const { minMs, maxMs } = this.#options.again ?? AGAIN;
+    const isFinal = FINAL.includes(error.code);
+    const most = Math.min(maxMs, minMs * 2 ** Math.min(this.#attempt++, 20));
+    const retryMs = isFinal ? null : Math.round(most * (0.5 + Math.random() / 2));
+    this.#options.tell({ kind: 'down', error, retryMs });
+    if (retryMs === null || this.#retry) return;
+    this.#retry = setTimeout(() => {
+      this.#retry = null;
+      this.start();
+    }, retryMs);
+  }
+
+  // ---- what comes ----
+
+  async #events(link: Link): Promise<void> {
+    for await (const event of link.events()) if (this.#link === link) this.#event(link, event);
+  }
+
+  #event(link: Link, event: LinkEvent): void {
+    switch (event.kind) {
+      case 'up':
+        this.#reset();
+        void this.#ready(link);
+        return;
+      case 'down':
+        this.#reset();
+        return this.#options.tell(event);
+      case 'queued':
+      case 'full':
+      case 'unknown': {
+        const key = this.#keys.get(event.n);
+        this.#keys.delete(event.n);
+        if (key === undefined) return;
+        void this.#step((core) =>
+          event.kind === 'queued' ? queued(core, key) : notTaken(core, key),
+        );
+      }
+    }
+  }
+
+  /** Asks whether this identity is used elsewhere; only then the messenger is up. */
+  async #ready(link: Link): Promise<void> {
+    const { prekeys } = link;
+    const { own, takeOver, tell } = this.#options;
+    try {
+      if (!prekeys) throw new FleximError('command-refused', 'this relay keeps no prekeys');
+      const self = await prekeys.peek(own);
+      if (this.#link !== link) return;
+      this.#stage = 'checking';
+      await this.#options.runner.step((core) => login(core, { self, takeOver }));
+      if (this.#link !== link || this.#stage !== 'checking') return;
+      this.#stage = 'up';
+      this.#options.takeOver = false; // once: the other one may come back
+      this.#attempt = 0;
+      tell({ kind: 'up', relay: link.relay });
+      this.#options.up(link);
+      for (const delivery of this.#held.splice(0)) void this.#take(delivery);
+    } catch (error) {
+      const isTransport = isFleximError(error) && TRANSPORT.includes(error.code);
+      if (this.#link === link && !isTransport) this.drop(error);
+    }
+  }
+
+  async #deliveries(link: Link): Promise<void> {
+    let taken = 0;
+    for await (const delivery of link.deliveries()) {
+      if (this.#link !== link) return;
+      if (this.#stage === 'up') {
+        const kept = this.#take(delivery);
+        if (++taken % IN_FLIGHT === 0) await kept;
+      } else if (this.#held.push(delivery) > HELD_MOST)
+        this.drop(new FleximError('protocol-violation', 'the relay sends and does not answer'));
+    }
+  }
+
+  /** Acknowledged when everything that follows from it is on the disk. */
+  #take({ envelope, done }: Delivery): Promise<unknown> {
+    return this.#step((core) => deliver(core, envelope), done);
+  }
+
+  /** A step that nobody waits for. What fails in it ends the link: what was not done comes again. */
+  #step(work: (core: Core) => void, done?: () => void): Promise<void> {
+    return this.#options.runner.step(work, done).catch((error) => this.drop(error));
+  }
+
+  // ---- what goes ----
+
+  carryOut(effect: Effect): void {
+    const link = this.#stage === 'down' ? null : this.#link;
+    if (!link?.prekeys || effect.kind === 'event') return;
+    const { prekeys } = link;
+    switch (effect.kind) {
+      case 'transmit':
+        return this.#transmit(link, effect);
+      case 'fetch': {
+        const { of } = effect;
+        this.#ask(
+          link,
+          prekeys.fetch(of),
+          (core, got) => bundle(core, of, got),
+          (core) => notFetched(core, of),
+        );
+        return;
+      }
+      case 'peek':
+        return this.#ask(link, prekeys.peek(effect.of), (core, got) =>
+          peeked(core, effect.of, got),
+        );
+      case 'peek-self':
+        return this.#ask(link, prekeys.peek(this.#options.own), (core, got) =>
+          peekedSelf(core, got, false),
+        );
+      case 'publish':
+        return this.#ask(link, prekeys.publish(effect.spr, effect.otks), published, (core) =>
+          core.effects.push({ kind: 'peek-self' }),
+        );
+      case 'count':
+        return this.#ask(link, prekeys.count(), counted);
+    }
+  }
+
+  #transmit(link: Link, { key, to, bytes }: Extract<Effect, { kind: 'transmit' }>): void {
+    try {
+      const n = link.send(to, bytes, { live: key === null });
+      if (key !== null) this.#keys.set(n, key);
+    } catch (error) {
+      if (!isFleximError(error)) throw error; // it is in the outbox, and goes at the next login
+    }
+  }
+
+  #ask<T>(
+    link: Link,
+    answer: Promise<T>,
+    take: (core: Core, answer: T) => void,
+    refused: (core: Core) => void = () => {},
+  ): void {
+    answer
+      .then(
+        (got) => (this.#link === link ? this.#step((core) => take(core, got)) : undefined),
+        (error: unknown) => {
+          if (!isFleximError(error)) throw error;
+          const isRefusal = error.code === 'command-refused' || error.code === 'slow-down';
+          if (this.#link === link && isRefusal) return this.#step(refused);
+        },
+      )
+      .catch((error: unknown) => {
+        if (this.#link === link) this.drop(error);
+      });
+  }
+}

@@ -1,0 +1,191 @@
+// Opening sessions, and noticing that one is wanted: docs/protocols/fe1.md §4.3, §10.3 to §10.6. A bundle is
+// the relay's word until it was checked against the key and what was seen before.
+
+import { encodeContent } from '../fe1/content.ts';
+import { initiate } from '../fe1/handshake.ts';
+import {
+  checkOneTimePrekey,
+  checkSignedPrekey,
+  type SignedPrekey,
+  seenBundle,
+} from '../fe1/prekeys.ts';
+import type { Session } from '../fe1/ratchet.ts';
+import { hasRoom, isDue, lostItsState, nextGen, used } from '../fe1/sessions.ts';
+import { sameBytes, toHex } from '../lib/bytes.ts';
+import { FleximError, isFleximError } from '../lib/errors.ts';
+import { type Core, DAY, HOUR, ownRow, tell } from './core.ts';
+import { activeOf, keep, peerOf, peerRow } from './peers.ts';
+import { isBlocked, nameOf } from './people.ts';
+import type { SentRow } from './records.ts';
+import { mayResend, post, pump, sentTo } from './sending.ts';
+import { bytesOf, pair } from './state.ts';
+
+const UNANSWERED_INIT = 48 * HOUR;
+const SILENCE = 7 * DAY;
+const FETCH_AGAIN = 5;
+const FETCH_MOST = HOUR / 2;
+
+/** Why a new session is wanted, or null; `install` is what a verified record says. */
+export function reason(core: Core, X: string, install: Uint8Array | null): string | null {
+  const { state, host } = core;
+  const active = activeOf(core, X);
+  if (!active) return 'none yet';
+  if (isDue(peerOf(core, X))) return 'GEN';
+  if (install && lostItsState(active, install)) return 'lost state';
+  const all = sentTo(core, X);
+  const rows = all.filter((row) => mayResend(core, row));
+  const openedAt = state.sessions.get(toHex(active.sid))?.openedAt ?? 0;
+  if (active.init && openedAt <= host.now() - UNANSWERED_INIT && rows.length > 0)
+    return 'INIT unanswered';
+  const isDeaf = ({ tries, heard }: SentRow) =>
+    tries > 0 && heard !== null && heard <= host.now() - HOUR;
+  if (rows.some(isDeaf)) return 'resend did not help';
+  const isBlockedThere = rows.length < all.length;
+  if (!hasRoom(active, host.sizes.room) && !isBlockedThere && isStuck(core, X, active, rows))
+    return 'full';
+  return null;
+}
+
+/**
+ * A full session whose chain does not turn, though nothing is known to be on its way: the peer may have
+ * receipted everything on another session, and receipts themselves are never receipted.
+ */
+function isStuck(core: Core, X: string, { sid }: Session, rows: readonly SentRow[]): boolean {
+  const { state, host } = core;
+  if (rows.length > 0) return rows.some(({ at }) => at <= host.now() - DAY);
+  const row = state.sessions.get(toHex(sid));
+  const isWaiting =
+    state.waiting.values().some(({ to }) => to === X) ||
+    state.owed.values().some(({ peer }) => peer === X);
+  return isWaiting && Math.max(row?.openedAt ?? 0, row?.heardAt ?? 0) <= host.now() - HOUR;
+}
+
+/** Asks for a bundle when a new session is wanted. */
+export function wake(core: Core, X: string): void {
+  const { state, host } = core;
+  if (!core.isUp || core.asked.has(X) || isBlocked(core, X)) return;
+  if (!state.peers.has(X) && !state.waiting.values().some(({ to }) => to === X)) return;
+  if ((core.fetches.get(X)?.at ?? 0) > host.now() || !reason(core, X, null)) return;
+  fetch(core, X);
+}
+
+function fetch(core: Core, X: string): void {
+  core.asked.add(X);
+  core.effects.push({ kind: 'fetch', of: X });
+}
+
+/** It could not be had: later, at growing intervals. */
+export function notFetched(core: Core, X: string): void {
+  core.asked.delete(X);
+  const before = core.fetches.get(X)?.wait ?? FETCH_AGAIN / 2;
+  const wait = Math.min(before * 2, FETCH_MOST);
+  core.fetches.set(X, { at: core.host.now() + wait, wait });
+}
+
+/** A record that passes, or null; then the user is told, for nothing can be sent. */
+function check(core: Core, X: string, bytes: Uint8Array): SignedPrekey | null {
+  const { E, seen } = peerRow(core, X);
+  try {
+    const record = checkSignedPrekey(bytes, { X: bytesOf(X), now: core.host.now(), seen });
+    if (!E || sameBytes(E, record.E)) return record;
+    core.host.count('bundle-rejected');
+  } catch (error) {
+    if (!isFleximError(error, 'bundle-rejected')) throw error;
+    core.host.count(error.code);
+  }
+  const name = nameOf(core.state.contacts.get(X), X);
+  const text = `the prekeys that the relay gave for ${name} are not valid; nothing was sent with them`;
+  warn(core, X, new FleximError('bundle-rejected', text));
+  return null;
+}
+
+function warn(core: Core, peer: string, error: FleximError): void {
+  tell(core, { kind: 'warning', error, peer });
+}
+
+export interface Bundle {
+  readonly spr: Uint8Array;
+  readonly otk: Uint8Array | null;
+}
+
+export function bundle(core: Core, X: string, got: Bundle | null): void {
+  core.asked.delete(X);
+  const spr = got && check(core, X, got.spr);
+  if (!spr) {
+    const isFirst = !core.fetches.has(X);
+    notFetched(core, X);
+    if (!got && isFirst && core.state.waiting.values().some(({ to }) => to === X))
+      warn(core, X, noBundle(nameOf(core.state.contacts.get(X), X)));
+    return;
+  }
+  core.fetches.delete(X);
+  const why = reason(core, X, spr.install);
+  if (!why) return pin(core, X, spr);
+  core.host.count(`new session: ${why}`);
+  const otk = got.otk && checkOneTimePrekey(got.otk, spr);
+  if (got.otk && !otk) core.host.count('one-time key rejected');
+  open(core, X, spr, otk);
+}
+
+function open(
+  core: Core,
+  X: string,
+  spr: SignedPrekey,
+  otk: ReturnType<typeof checkOneTimePrekey>,
+) {
+  const { identity, state, host } = core;
+  const peer = peerOf(core, X);
+  const { install } = ownRow(state);
+  const options = { identity, install, gen: nextGen(peer), spr, otk };
+  const session = initiate(options, host.random);
+  keep(core, X, used(peer, session));
+  state.peers.set(X, { ...peerRow(core, X), E: spr.E, seen: seenBundle(spr) });
+  waitAgain(core, X, spr);
+  const before = state.outbox.size;
+  pump(core, X);
+  if (state.outbox.size === before) post(core, X, encodeContent({ kind: 'noop' }));
+}
+
+function noBundle(name: string): FleximError {
+  return new FleximError(
+    'no-bundle',
+    `the relay has no prekeys of ${name}: the message is kept and goes out when there are some`,
+  );
+}
+
+/** What lacks its receipt goes on the new session, in its old order, but for what is still queued. */
+function waitAgain(core: Core, X: string, { install }: SignedPrekey): void {
+  for (const row of sentTo(core, X)) {
+    const { to, id, order } = row;
+    if (!mayResend(core, row) && sameBytes(row.install, install)) continue;
+    core.state.sent.delete(pair(X, id));
+    core.state.waiting.set(pair(X, id), { to, id, order });
+  }
+}
+
+function pin(core: Core, X: string, spr: SignedPrekey): void {
+  const row = peerRow(core, X);
+  if (row.seen?.seq === spr.seq) return;
+  core.state.peers.set(X, { ...row, E: spr.E, seen: seenBundle(spr) });
+}
+
+/** Looks whether a peer lost its state: when a receipt is late, or after long silence. */
+export function peek(core: Core, X: string): void {
+  const { host } = core;
+  if (!core.isUp || isBlocked(core, X) || !activeOf(core, X)) return;
+  const now = host.now();
+  const late = sentTo(core, X).some(({ at, tries }) => tries > 0 || at <= now - HOUR);
+  const { heardAt } = peerRow(core, X);
+  const { at, wait } = core.peeks.get(X) ?? { at: heardAt, wait: HOUR / 2 };
+  if (!(late && at + wait <= now) && Math.max(at, heardAt) > now - SILENCE) return;
+  core.peeks.set(X, { at: now, wait: Math.min(wait * 2, DAY) });
+  host.count('peek');
+  core.effects.push({ kind: 'peek', of: X });
+}
+
+export function peeked(core: Core, X: string, bytes: Uint8Array | null): void {
+  const spr = bytes && check(core, X, bytes);
+  if (!spr) return;
+  pin(core, X, spr);
+  if (core.isUp && !core.asked.has(X) && reason(core, X, spr.install)) fetch(core, X);
+}
