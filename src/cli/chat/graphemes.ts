@@ -26,8 +26,8 @@ export function cellsOf(text: string): Cell[] {
 
 /** The end of the grapheme that begins at `at`. */
 export function nextBoundary(text: string, at: number): number {
-  const [first = ''] = graphemesOf(text.slice(at, at + NEAR));
-  return Math.min(text.length, at + first.length);
+  const near = text.slice(at, at + NEAR);
+  return Math.min(text.length, at + (segmenter.segment(near).containing(0)?.segment.length ?? 0));
 }
 
 /** The beginning of the grapheme before `at`. */

@@ -1,8 +1,8 @@
 // Text to lines of a width, and where the cursor is in them. Words stay whole where they fit; graphemes
 // always do. Time grows with the length of the text only.
 
-import { presentable } from '../../lib/text.ts';
-import { type Cell, cellsOf, nextBoundary, widthOf } from './graphemes.ts';
+import { graphemesOf, presentable } from '../../lib/text.ts';
+import { type Cell, cellsOf, previousBoundary, widthOf } from './graphemes.ts';
 
 /** The lines of a presentable text; on the first, `used` columns are taken by something else. */
 export function wrap(text: string, columns: number, used = 0): string[] {
@@ -57,19 +57,19 @@ export function layInput(
   const { from, to } = nearCursor(text, cursor, columns * rows);
   const laid: { text: string; width: number }[] = [{ text: '', width: 0 }];
   let place = { row: 0, column: 0 };
-  for (let at = from; ; at = nextBoundary(text, at)) {
+  let at = from;
+  for (const each of [...graphemesOf(text.slice(from, to)), '']) {
     const line = laid.at(-1) as { text: string; width: number };
-    const each = at < to ? text.slice(at, nextBoundary(text, at)) : '';
     const shown = each === '\n' ? '' : presentable(each);
     const wide = widthOf(shown);
     const next = line.width + wide > columns || (line.width === columns && at === cursor);
     if (next) laid.push({ text: '', width: 0 });
     const last = laid.at(-1) as { text: string; width: number };
     if (at === cursor) place = { row: laid.length - 1, column: last.width };
-    if (at >= to) break;
     last.text += wide > columns ? '' : shown;
     last.width += wide > columns ? 0 : wide;
     if (each === '\n') laid.push({ text: '', width: 0 });
+    at += each.length;
   }
   const lines = laid.map((line) => line.text);
   if (lines.length <= rows) return { lines, ...place };
@@ -84,16 +84,5 @@ function nearCursor(text: string, cursor: number, area: number): { from: number;
   const early = Math.max(0, cursor - reach);
   const feed = early === 0 ? -1 : text.indexOf('\n', early);
   const from = early === 0 ? 0 : feed >= 0 && feed < cursor ? feed + 1 : early;
-  return { from: aligned(text, from, cursor), to: Math.min(text.length, cursor + reach) };
-}
-
-/** A place from which stepping by graphemes meets the cursor. */
-function aligned(text: string, from: number, cursor: number): number {
-  let at = from;
-  while (at < cursor) {
-    const next = nextBoundary(text, at);
-    if (next > cursor) return cursor;
-    at = next;
-  }
-  return from;
+  return { from: previousBoundary(text, from + 1), to: Math.min(text.length, cursor + reach) };
 }
