@@ -7,6 +7,7 @@ const UNSAFE =
 
 const REPLACED = '\ufffd';
 const PLAIN = /^[\x20-\x7e]*$/;
+const LONE = /[\x20-\x7e]|(?![\u115f\u1160\u3164\uffa0])\p{L}/u; // letters and ASCII need no second look, but for fillers
 const MAX_SHOWN = 65_536;
 const MAX_MARKS = 8; // on one character; scripts need four
 const TOO_MANY_MARKS = new RegExp(`(\\p{M}{${MAX_MARKS}})\\p{M}+`, 'gu');
@@ -70,7 +71,7 @@ function holdJoiners(text: string): string {
 }
 
 function presentGrapheme(segment: string): string {
-  if (segment === '\n' || (segment.length === 1 && PLAIN.test(segment))) return segment;
+  if (segment === '\n' || (segment.length === 1 && LONE.test(segment))) return segment;
   if (EMOJI.test(segment) || JOINED.test(segment)) return segment;
   // A mark at the beginning would land on what we wrote before it.
   const based = /^\p{M}/u.test(segment) ? `\u25cc${segment}` : segment;

@@ -44,7 +44,7 @@ test('at most max characters, whatever comes', () => {
       assert.is(printable(shown, max), shown);
       assert.not.match(shown, /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/u);
     }),
-    { numRuns: 1000 },
+    { numRuns: 400 },
   );
 });
 
@@ -85,13 +85,13 @@ test('whatever comes: no control, no reordering, few marks; and again changes no
       assert.not.match(clean, /\p{M}{9}/u);
       assert.is(presentable(clean), clean);
     }),
-    { numRuns: 1000 },
+    { numRuns: 400 },
   );
 });
 
 test('a long message takes a moment only', () => {
   for (const unit of ['e\u0301', '\u200d', '\u1100', '\u{1f468}\u200d', '\u0915\u094d', '\t'])
-    assert.ok(presentable(unit.repeat(30_000)).length <= 300_000);
+    assert.ok(presentable(unit.repeat(10_000)).length <= 300_000);
 });
 
 test.run();

@@ -26,6 +26,7 @@ const TICK_STYLES: Readonly<Record<State, Style>> = {
 const TIME_WIDTH = 6;
 const ROOMY = 30;
 const MAX_KEPT = 1_000;
+const MAX_TEXT = 16_384; // UTF-16 units that the screen shows of one message
 const MAX_NAME = 32;
 const MONTHS =
   'January February March April May June July August September October November December'.split(
@@ -114,7 +115,7 @@ export function layEntry(entry: Entry, look: Look): Line[] {
   const room = columns - indent;
   const width = spansWidth(head);
   const apart = width > columns - 4; // the screen is narrow, or the name is long
-  const body = presentable(entry.text, { lines: true });
+  const body = bodyOf(entry.text);
   const rows = wrap(body, room, apart ? 0 : width - indent);
   const style = styleOf(entry, entry.id === look.hit);
   const lines: Span[][] = rows.map((text, i) => [
@@ -123,6 +124,12 @@ export function layEntry(entry: Entry, look: Look): Line[] {
   ]);
   if (apart) lines.unshift(fill(head, columns));
   return entry.state ? withTicks(lines, entry.state, columns, indent) : lines;
+}
+
+function bodyOf(text: string): string {
+  const body = presentable(text, { lines: true, max: MAX_TEXT });
+  if (text.length <= MAX_TEXT) return body;
+  return `${body}\n(cut here, it has ${text.length} characters)`;
 }
 
 function headOf(entry: Entry, peer: string): Span[] {

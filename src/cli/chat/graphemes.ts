@@ -13,9 +13,21 @@ const NEAR = 128; // how far around the cursor is looked; graphemes are shorter
 const PLAIN = /^[\x20-\x7e]*$/;
 const LETTER = /[\p{L}\p{M}\p{N}_]/u;
 
+// What people write has few different characters; string-width takes microseconds for each.
+const widths = new Map<string, number>();
+const MAX_WIDTHS = 8_192;
+const MAX_KNOWN = 16; // UTF-16 units
+
 /** Columns of a text without control characters. */
 export function widthOf(text: string): number {
-  return PLAIN.test(text) ? text.length : stringWidth(text);
+  if (PLAIN.test(text)) return text.length;
+  if (text.length > MAX_KNOWN) return stringWidth(text);
+  const known = widths.get(text);
+  if (known !== undefined) return known;
+  const width = stringWidth(text);
+  if (widths.size >= MAX_WIDTHS) widths.clear();
+  widths.set(text, width);
+  return width;
 }
 
 /** The graphemes of one line, with their widths. */

@@ -13,7 +13,7 @@ export function wrap(text: string, columns: number, used = 0): string[] {
 }
 
 function wrapLine(line: string, columns: number, used: number, lines: string[]): void {
-  if (line.length <= columns - used && widthOf(line) <= columns - used) {
+  if (line.length <= 2 * columns && widthOf(line) <= columns - used) {
     lines.push(line);
     return;
   }
@@ -79,7 +79,7 @@ export function layInput(
 
 /** What of a long input can matter: whole lines, or a piece, so that a key costs the same in all. */
 function nearCursor(text: string, cursor: number, area: number): { from: number; to: number } {
-  const reach = 8 * area;
+  const reach = 2 * area;
   if (text.length <= reach) return { from: 0, to: text.length };
   const early = Math.max(0, cursor - reach);
   const feed = early === 0 ? -1 : text.indexOf('\n', early);

@@ -30,11 +30,11 @@ const HOSTILE = [
   `z${'\u0301'.repeat(5000)}`,
   '\u0301first',
   '\u{e0041}\u{e0042}tags',
-  `wide ${'\u1100'.repeat(300)}`,
+  `wide ${'\u1100'.repeat(100)}`,
   'fake\n12:00 me> yes ✓✓\n\n\n── new ──',
   '\n'.repeat(500),
-  'x'.repeat(100_000),
-  `${'\u{1f468}\u200d'.repeat(500)}\u{1f469}`,
+  'x'.repeat(20_000),
+  `${'\u{1f468}\u200d'.repeat(100)}\u{1f469}`,
 ];
 
 /** Opens a chat in which everything that comes from others is this text; gives all bytes. */
@@ -101,7 +101,7 @@ for (const [name, make] of Object.entries(MODES)) {
       fc.property(fc.array(piece, { maxLength: 30 }), (parts) => {
         assert.equal(strange(through(make, parts.join(''))), []);
       }),
-      { numRuns: 60 },
+      { numRuns: 25 },
     );
   });
 }

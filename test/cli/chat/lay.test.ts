@@ -52,7 +52,7 @@ test('whatever the text: no line is too wide, no grapheme is torn, nothing is lo
       const kept = lines.flatMap(graphemesOf).filter((each) => each.trim() !== '');
       if (!kept.includes('\ufffd')) assert.equal(kept, whole);
     }),
-    { numRuns: 300 },
+    { numRuns: 150 },
   );
 });
 
@@ -81,7 +81,7 @@ test('the cursor is in the input area, behind what stands before it', () => {
         for (const line of lines) assert.not.match(line, /\p{Cc}/u);
       },
     ),
-    { numRuns: 300 },
+    { numRuns: 150 },
   );
 });
 
