@@ -9,8 +9,8 @@ import { FakeChat } from '../test/cli/chat/fake.ts';
 import type { Report } from './measure.ts';
 
 const HISTORY = 100_000;
-const KEYS = 5_000;
-const MESSAGES = 5_000;
+const KEYS = 2_000;
+const MESSAGES = 2_000;
 const ECHO_MS = 16;
 const MESSAGE_MS = 1;
 const SIZE = { columns: 120, rows: 40 };
@@ -33,21 +33,26 @@ export async function screen(): Promise<Report[]> {
   chat.conversations = fixed(chat); // the fake counts unread ones anew each time
 
   const echoes: number[] = [];
+  const work: number[] = [];
   for (let i = 0; i < KEYS; i++) {
     const key = new TextEncoder().encode(keyOf(i));
-    const began = performance.now();
+    const [began, used] = [performance.now(), process.cpuUsage()];
     press(reader.feed(key), app);
     bytes += mode.render(SIZE).length;
     echoes.push(performance.now() - began);
+    work.push(cpuMs(used));
   }
   const before = process.cpuUsage();
   for (let i = 0; i < MESSAGES; i++) {
     chat.add('bob', `new ${i} ${TEXTS[i % TEXTS.length]}`);
     bytes += mode.render(SIZE).length;
   }
-  const { user, system } = process.cpuUsage(before);
-  const messageMs = (user + system) / 1000 / MESSAGES;
-  return [report(echoes, messageMs, bytes)];
+  return [report(echoes, work, { messageMs: cpuMs(before) / MESSAGES, bytes })];
+}
+
+function cpuMs(since: NodeJS.CpuUsage): number {
+  const { user, system } = process.cpuUsage(since);
+  return (user + system) / 1000;
 }
 
 /** Letters, wide ones too, now and then a page up or down, and an empty line again. */
@@ -67,22 +72,37 @@ function fixed(chat: FakeChat): FakeChat['conversations'] {
   return () => conversations;
 }
 
-function report(echoes: readonly number[], messageMs: number, bytes: number): Report {
-  const sorted = echoes.toSorted((a, b) => a - b);
-  const at = (part: number) => sorted[Math.floor(part * (sorted.length - 1))] as number;
-  const [p50, p99, most] = [at(0.5), at(0.99), at(1)];
+const part = (sorted: readonly number[], which: number) =>
+  sorted[Math.floor(which * (sorted.length - 1))] as number;
+
+function report(
+  echoes: readonly number[],
+  work: readonly number[],
+  { messageMs, bytes }: { readonly messageMs: number; readonly bytes: number },
+): Report {
+  const [wall, cpu] = [echoes, work].map((all) => all.toSorted((a, b) => a - b));
+  const line = (sorted: readonly number[] = []) =>
+    [0.5, 0.99, 1].map((which) => part(sorted, which).toFixed(2).padStart(7)).join(' ');
   const title = `screen: ${SIZE.columns}x${SIZE.rows}, ${HISTORY} messages of history`;
   const text = [
-    `${title}, ms`,
-    `  key to bytes       p50 ${p50.toFixed(3)}  p99 ${p99.toFixed(3)}  max ${most.toFixed(1)}   limit p99 ${ECHO_MS}`,
+    `${title}, ms: p50, p99, most`,
+    `  key to bytes       ${line(wall)}   limit of p99 ${ECHO_MS}`,
+    `  the same, of CPU   ${line(cpu)}`,
     `  incoming message   ${messageMs.toFixed(3)} of CPU, drawn each   limit ${MESSAGE_MS}`,
   ].join('\n');
+  // CPU, for on a busy machine the clock measures the others.
+  const p99 = part(cpu ?? [], 0.99);
   const bounds = [
-    { what: `screen: key echo p99 under ${ECHO_MS} ms`, kept: p99 < ECHO_MS },
+    { what: `screen: key echo p99 under ${ECHO_MS} ms of CPU`, kept: p99 < ECHO_MS },
     {
       what: `screen: an incoming message under ${MESSAGE_MS} ms of CPU`,
       kept: messageMs < MESSAGE_MS,
     },
   ];
-  return { title, text, data: { p50, p99, max: most, messageMs, bytes }, bounds };
+  return {
+    title,
+    text,
+    data: { wall: part(wall ?? [], 0.99), cpu: p99, messageMs, bytes },
+    bounds,
+  };
 }

@@ -105,11 +105,24 @@ export function graphemesOf(text: string): string[] {
   return found;
 }
 
-/** ASCII, and nothing behind it that could belong to it. */
+/** A simple one, and nothing behind it that could belong to it. */
 function isAlone(text: string, at: number): boolean {
   const code = text.charCodeAt(at);
-  if (code > 0x7e || code === 0x0d) return false;
-  return at + 1 === text.length || text.charCodeAt(at + 1) < 0x300;
+  if (code === 0x0d || !isSimple(code)) return false;
+  if (at + 1 === text.length) return true;
+  const next = text.charCodeAt(at + 1);
+  return next < 0x300 || isSimple(next);
+}
+
+/** ASCII, lines of boxes, kana and Han without marks: never part of a longer grapheme by themselves. */
+function isSimple(code: number): boolean {
+  return (
+    code < 0x7f ||
+    (code >= 0x2500 && code < 0x2580) ||
+    (code >= 0x3041 && code <= 0x3096) ||
+    (code >= 0x30a1 && code <= 0x30fa) ||
+    (code >= 0x4e00 && code <= 0x9fff)
+  );
 }
 
 /** The text with lone surrogates replaced, as every encoder wants it. */

@@ -21,7 +21,7 @@ const MAX_KNOWN = 16; // UTF-16 units
 /** Columns of a text without control characters. */
 export function widthOf(text: string): number {
   if (PLAIN.test(text)) return text.length;
-  if (text.length > MAX_KNOWN) return stringWidth(text);
+  if (text.length > MAX_KNOWN) return graphemesOf(text).reduce(addWidth, 0);
   const known = widths.get(text);
   if (known !== undefined) return known;
   const width = stringWidth(text);
@@ -30,10 +30,14 @@ export function widthOf(text: string): number {
   return width;
 }
 
+function addWidth(sum: number, grapheme: string): number {
+  return sum + (grapheme.length > MAX_KNOWN ? stringWidth(grapheme) : widthOf(grapheme));
+}
+
 /** The graphemes of one line, with their widths. */
 export function cellsOf(text: string): Cell[] {
   if (PLAIN.test(text)) return Array.from(text, (character) => ({ text: character, width: 1 }));
-  return graphemesOf(text).map((each) => ({ text: each, width: widthOf(each) }));
+  return graphemesOf(text).map((each) => ({ text: each, width: addWidth(0, each) }));
 }
 
 /** The end of the grapheme that begins at `at`. */
