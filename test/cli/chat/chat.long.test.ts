@@ -1,49 +1,10 @@
-// The screen in a real terminal (tmux): golden captures in several sizes, resize, suspend and resume, and a
-// terminal that is as it was after every kind of end. GOLDEN=write makes the captures anew.
+// The screen in a real terminal (tmux): golden captures in several sizes and modes.
 
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { withHome } from '../program.ts';
-import { type Terminal, withTerminal } from '../terminal.ts';
+import { chat, DEMO, golden, READY, restored } from './demo-terminal.ts';
 
 const test = suite('chat: at a terminal');
-const ROOT = join(import.meta.dirname, '../../..');
-const GOLDEN = join(import.meta.dirname, 'golden');
-const DEMO = `cd '${ROOT}' && TZ=UTC '${process.execPath}' --import tsx test/cli/chat/demo.ts`;
-const READY = /the build is red[\s\S]*> *$/;
-
-function golden(name: string, screen: string): void {
-  const path = join(GOLDEN, `${name}.txt`);
-  const shown = `${screen
-    .split('\n')
-    .map((line) => line.trimEnd())
-    .join('\n')
-    .trimEnd()}\n`;
-  if (process.env.GOLDEN === 'write') {
-    mkdirSync(GOLDEN, { recursive: true });
-    writeFileSync(path, shown);
-  }
-  assert.is(shown, readFileSync(path, 'utf8'), name);
-}
-
-function chat(run: (terminal: Terminal) => Promise<void>, size?: readonly [number, number]) {
-  return withHome(async (home) => {
-    await withTerminal(home, async (terminal) => {
-      if (size) terminal.resize(...size);
-      await run(terminal);
-    });
-  });
-}
-
-/** The shell has its terminal again: what is typed is echoed, and nothing of the chat is left. */
-async function restored(terminal: Terminal, words: RegExp): Promise<string> {
-  await terminal.until(words);
-  terminal.type('stty -a | tr " " "\\n" | grep -c -x -e icanon -e echo -e isig\r');
-  await terminal.until(/^3$/m);
-  return terminal.screen();
-}
 
 for (const size of [
   [80, 24],
@@ -119,55 +80,6 @@ test(
     [80, 24],
   ),
 );
-
-for (const signal of ['SIGTERM', 'SIGHUP', 'SIGINT'] as const)
-  test(
-    `${signal}: the terminal is given back`,
-    chat(
-      async (terminal) => {
-        terminal.type(`${DEMO}\r`);
-        await terminal.until(READY);
-        process.kill(terminal.foreground(), signal);
-        await restored(terminal, new RegExp(`ended: ${signal}`));
-      },
-      [80, 24],
-    ),
-  );
-
-test(
-  'an exception is seen on the screen that stays',
-  chat(
-    async (terminal) => {
-      terminal.type(`${DEMO} --fail\r`);
-      await terminal.until(READY);
-      terminal.type('x\r');
-      const screen = await restored(terminal, /this is the failure asked for/);
-      assert.not.match(screen, /the build is red/);
-    },
-    [80, 24],
-  ),
-);
-
-for (const how of ['Ctrl-Z', 'SIGTSTP'] as const)
-  test(
-    `${how}, then fg: the shell has a terminal, and the chat is as it was`,
-    chat(
-      async (terminal) => {
-        terminal.type(`set -m; ${DEMO}\r`);
-        await terminal.until(READY);
-        terminal.type('draft');
-        await terminal.until(/> draft/);
-        if (how === 'Ctrl-Z') terminal.type('\x1a');
-        else process.kill(terminal.foreground(), 'SIGTSTP');
-        await restored(terminal, /[Ss]topped|Suspended/);
-        terminal.type('fg\r');
-        await terminal.until(/the build is red[\s\S]*> draft *$/);
-        terminal.type(' more');
-        await terminal.until(/> draft more/);
-      },
-      [80, 24],
-    ),
-  );
 
 test(
   'golden: --inline goes into the scrollback, and stays there',
