@@ -111,11 +111,10 @@ test(
       await terminal.until(/not sent: there is no \/nope/);
       terminal.type('\x04');
       await terminal.until(/ended: quit/);
-      await terminal.clear();
-      terminal.type(`echo hi | (${DEMO}) 2>&1 | tail -1\r`);
-      await terminal.until(/^ended: quit$/m);
+      terminal.type(`echo hi | (${DEMO}) 2>&1 | tail -1 | sed s/^/piped-/\r`);
+      await terminal.until(/piped-ended: quit/);
       terminal.type(`sleep 1 | (${DEMO} --chatter 1) | head -1; echo "done"\r`);
-      await terminal.until(/^done$/m);
+      await terminal.until(/ended: gone[\s\S]*^(?:> )?done$/m);
     },
     [80, 24],
   ),

@@ -39,6 +39,6 @@ export function chat(run: (terminal: Terminal) => Promise<void>, size?: readonly
 export async function restored(terminal: Terminal, words: RegExp): Promise<string> {
   await terminal.until(words);
   terminal.type('stty -a | tr " " "\\n" | grep -c -x -e icanon -e echo -e isig\r');
-  await terminal.until(/^3$/m);
+  await terminal.until(/^(?:> )?3$/m);
   return terminal.screen();
 }
