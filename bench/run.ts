@@ -9,6 +9,7 @@ import { framing } from './framing.ts';
 import { idle } from './idle.ts';
 import { mailbox } from './mailbox.ts';
 import { type Contest, machine, measure, type Report, table } from './measure.ts';
+import { screen } from './screen.ts';
 import { start } from './start.ts';
 
 const BENCHES: Readonly<Record<string, () => Promise<Report[]>>> = {
@@ -18,6 +19,7 @@ const BENCHES: Readonly<Record<string, () => Promise<Report[]>>> = {
   idle,
   flood,
   start,
+  screen,
   mailbox,
 };
 

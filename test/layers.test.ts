@@ -68,6 +68,7 @@ const PACKAGES: Readonly<Record<string, { readonly in: string; readonly why: str
   '@msgpack/msgpack': { in: 'wire/msgpack.ts', why: 'its limits are not ours; one door checks' },
   pino: { in: 'cli/', why: 'a library must not decide how its user logs' },
   yargs: { in: 'cli/', why: 'options are for programs' },
+  'string-width': { in: 'cli/', why: 'columns of a terminal concern programs alone' },
   'smol-toml': { in: 'cli/', why: 'settings files are for programs' },
   'node:net': { in: 'net/', why: 'sockets are opened in one folder, behind Channel' },
   'node:tty': { in: 'cli/', why: 'terminals belong to the programs' },

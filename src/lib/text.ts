@@ -5,11 +5,124 @@
 const UNSAFE =
   /\p{Cc}|\p{Cf}|\p{Zl}|\p{Zp}|\p{Cs}|\u034f|[\u115f\u1160]|[\u17b4\u17b5]|[\u180b-\u180f]|\u3164|\uffa0/gu;
 
+const REPLACED = '\ufffd';
+const PLAIN = /^[\x20-\x7e]*$/;
+const LONE = /[\x20-\x7e]|(?![\u115f\u1160\u3164\uffa0])\p{L}/u; // letters and ASCII need no second look, but for fillers
+const MAX_SHOWN = 65_536;
+const MAX_MARKS = 8; // on one character; scripts need four
+const TOO_MANY_MARKS = new RegExp(`(\\p{M}{${MAX_MARKS}})\\p{M}+`, 'gu');
+const MAX_POINTS = 32; // in one grapheme, which may otherwise be as long as the text
+const TAB = '    ';
+
+const WINDOW = 128; // the segmenter's time grows with the square of what it is given
+const segmenter = new Intl.Segmenter('en', { granularity: 'grapheme' });
+// The flag v is younger than the language that is compiled for; Node has it since 20.
+const RGI = '^\\p{RGI_Emoji}$';
+const EMOJI = new RegExp(RGI, 'v');
+// Pictures joined by U+200D which this Node does not know yet.
+const JOINED =
+  /^\p{Extended_Pictographic}[\ufe0f\u{1f3fb}-\u{1f3ff}]?(?:\u200d\p{Extended_Pictographic}[\ufe0f\u{1f3fb}-\u{1f3ff}]?){1,4}$/u;
+// Where joiners change how letters look, so that words need them.
+const SCRIPTS =
+  'Arabic Syriac Devanagari Bengali Gurmukhi Gujarati Oriya Tamil Telugu Kannada Malayalam Sinhala';
+const JOINING = `[${SCRIPTS.split(' ')
+  .map((name) => `\\p{Script=${name}}`)
+  .join('')}]`;
+const JOINS = new RegExp(
+  `(?<=[\\p{L}\\p{M}])(?<=${JOINING})[\u200c\u200d](?=\\p{L})(?=${JOINING})`,
+  'gu',
+);
+// Non-characters, which no text may have, keep the places of those joiners.
+const HELD = { '\u200c': '\ufdd0', '\u200d': '\ufdd1' } as const;
+
 /** One line that cannot move a cursor, reorder its neighbours or hide; at most `max` characters. */
 export function printable(text: string, max = 200): string {
   const clean = text.replace(UNSAFE, '\ufffd');
   const characters = [...clean];
   return characters.length <= max ? clean : `${characters.slice(0, max - 1).join('')}…`;
+}
+
+/**
+ * What people write to each other, for a terminal: as `printable`, but emoji stay whole, words keep the
+ * joiners they need, marks on a character are few, and with `lines` the line feeds stay.
+ * Applying it again changes nothing. At most `max` UTF-16 units are looked at.
+ */
+export function presentable(
+  text: string,
+  { max = MAX_SHOWN, lines = false }: { readonly max?: number; readonly lines?: boolean } = {},
+): string {
+  const short = text.length > max ? `${text.slice(0, Math.max(max - 1, 0))}…` : text;
+  if (PLAIN.test(short)) return short;
+  const broken = short
+    .replace(/\r\n?/g, '\n')
+    .replaceAll('\t', TAB)
+    .replace(/\p{Zs}/gu, ' ');
+  const flat = lines ? broken : broken.replaceAll('\n', ' ');
+  let clean = '';
+  for (const each of graphemesOf(holdJoiners(flat))) clean += presentGrapheme(each);
+  return clean.replaceAll(HELD['\u200c'], '\u200c').replaceAll(HELD['\u200d'], '\u200d');
+}
+
+function holdJoiners(text: string): string {
+  return text
+    .replace(TOO_MANY_MARKS, '$1')
+    .replace(/[\ufdd0\ufdd1]/g, REPLACED)
+    .replace(JOINS, (joiner) => HELD[joiner as keyof typeof HELD]);
+}
+
+function presentGrapheme(segment: string): string {
+  if (segment === '\n' || (segment.length === 1 && LONE.test(segment))) return segment;
+  if (EMOJI.test(segment) || JOINED.test(segment)) return segment;
+  // A mark at the beginning would land on what we wrote before it.
+  const based = /^\p{M}/u.test(segment) ? `\u25cc${segment}` : segment;
+  return boundMarks(based.replace(UNSAFE, REPLACED));
+}
+
+function boundMarks(segment: string): string {
+  const points = [...segment];
+  if (points.length <= MAX_MARKS) return segment;
+  let marks = 0;
+  const kept = points.filter((point) => !/\p{M}/u.test(point) || ++marks <= MAX_MARKS);
+  return kept.slice(0, MAX_POINTS).join('');
+}
+
+/** The characters as people see them; one of more than 128 UTF-16 units is several. */
+export function graphemesOf(text: string): string[] {
+  const found: string[] = [];
+  for (let at = 0; at < text.length; ) {
+    if (isAlone(text, at)) {
+      found.push(text[at++] as string);
+      continue;
+    }
+    const window = text.slice(at, at + WINDOW);
+    const inside = Array.from(segmenter.segment(window), ({ segment }) => segment);
+    if (at + WINDOW < text.length && inside.length > 1) inside.pop(); // it may go on
+    for (const each of inside) {
+      found.push(each);
+      at += each.length;
+    }
+  }
+  return found;
+}
+
+/** A simple one, and nothing behind it that could belong to it. */
+function isAlone(text: string, at: number): boolean {
+  const code = text.charCodeAt(at);
+  if (code === 0x0d || !isSimple(code)) return false;
+  if (at + 1 === text.length) return true;
+  const next = text.charCodeAt(at + 1);
+  return next < 0x300 || isSimple(next);
+}
+
+/** ASCII, lines of boxes, kana and Han without marks: never part of a longer grapheme by themselves. */
+function isSimple(code: number): boolean {
+  return (
+    code < 0x7f ||
+    (code >= 0x2500 && code < 0x2580) ||
+    (code >= 0x3041 && code <= 0x3096) ||
+    (code >= 0x30a1 && code <= 0x30fa) ||
+    (code >= 0x4e00 && code <= 0x9fff)
+  );
 }
 
 /** The text with lone surrogates replaced, as every encoder wants it. */

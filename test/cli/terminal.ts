@@ -37,6 +37,11 @@ export class Terminal {
     return this.#tmux('capture-pane', '-p', '-t', '0');
   }
 
+  /** Gives the terminal another size. */
+  resize(columns: number, rows: number): void {
+    this.#tmux('resize-window', '-t', '0', '-x', String(columns), '-y', String(rows));
+  }
+
   /** Waits until the screen shows it, and gives the match. */
   async until(words: RegExp): Promise<RegExpExecArray> {
     const end = performance.now() + PATIENCE_MS;

@@ -3,7 +3,7 @@
 import fc from 'fast-check';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { printable } from '../../src/lib/text.ts';
+import { presentable, printable } from '../../src/lib/text.ts';
 
 const test = suite('printable text');
 const point = (code: number) => String.fromCodePoint(code);
@@ -44,8 +44,54 @@ test('at most max characters, whatever comes', () => {
       assert.is(printable(shown, max), shown);
       assert.not.match(shown, /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/u);
     }),
-    { numRuns: 1000 },
+    { numRuns: 400 },
   );
+});
+
+const FAMILY = '\u{1f468}\u200d\u{1f469}\u200d\u{1f467}';
+const ENGLAND = '\u{1f3f4}\u{e0067}\u{e0062}\u{e0065}\u{e006e}\u{e0067}\u{e007f}';
+
+test('messages keep whole emoji, marks, joiners that words need, and lines when asked', () => {
+  const words = ['\u0645\u06cc\u200c\u062e\u0648\u0627\u0647\u0645', '\u0915\u094d\u200d\u0937'];
+  for (const text of ['abc', 'e\u0301', FAMILY, ENGLAND, '\u2764\ufe0f', '1\ufe0f\u20e3', ...words])
+    assert.is(presentable(text), text);
+  assert.is(presentable('a\r\nb\rc\td', { lines: true }), 'a\nb\nc    d');
+  assert.is(presentable('a\nb'), 'a b');
+});
+
+test('messages lose what moves, reorders or hides', () => {
+  for (const code of [...between(0, 8), 0x0b, 0x0c, ...between(0x0e, 0x1f), ...between(0x7f, 0x9f)])
+    assert.is(presentable(`a${point(code)}b`, { lines: true }), 'a\ufffdb');
+  for (const code of [
+    0x200b, 0x200c, 0x200d, 0x200e, 0x202e, 0x2066, 0x2069, 0x61c, 0xfeff, 0xe0041,
+  ])
+    assert.is(presentable(`a${point(code)}b`), 'a\ufffdb', `U+${code.toString(16)}`);
+  assert.is(presentable('\ud800a\udc00'), '\ufffda\ufffd');
+  assert.is(presentable('\u0301a'), '\u25cc\u0301a');
+  assert.ok(presentable(`a${'\u0301'.repeat(10_000)}b`).length <= 10);
+  assert.is(presentable('abcd', { max: 3 }), 'ab…');
+});
+
+test('whatever comes: no control, no reordering, few marks; and again changes nothing', () => {
+  const tricky = fc.constantFrom(
+    ...'\u200d\u200c\u0301\ufe0f\u0915\u094d\u0937\u0600\u200b\n\x1b\ufdd0',
+    ...[FAMILY, ENGLAND, '\u1100'],
+  );
+  const any = fc.array(fc.oneof(fc.string({ unit: 'binary', maxLength: 3 }), tricky));
+  fc.assert(
+    fc.property(any, (parts) => {
+      const clean = presentable(parts.join(''));
+      assert.not.match(clean, /[\p{Cc}\p{Cs}\u202a-\u202e\u2066-\u2069\u200b\u200e\u200f\ufeff]/u);
+      assert.not.match(clean, /\p{M}{9}/u);
+      assert.is(presentable(clean), clean);
+    }),
+    { numRuns: 400 },
+  );
+});
+
+test('a long message takes a moment only', () => {
+  for (const unit of ['e\u0301', '\u200d', '\u1100', '\u{1f468}\u200d', '\u0915\u094d', '\t'])
+    assert.ok(presentable(unit.repeat(10_000)).length <= 300_000);
 });
 
 test.run();

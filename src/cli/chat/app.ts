@@ -1,0 +1,242 @@
+// The chat on a terminal: keys in, scenes out. It holds what is only on the screen (input, place in the
+// timeline, notices) and knows no terminal: `hands` are what it asks of one.
+
+import { Editor } from './editor.ts';
+import { Blocks, type Line, type Look, nameOf } from './entries.ts';
+import type { Key } from './keys.ts';
+import type { Change, Chat, Entry } from './model.ts';
+import type { Paint, Style } from './paint.ts';
+import { type Hit, Session, type Voice } from './session.ts';
+import { type Frame, isTooSmall, type Notice, plan, type Scene, type Size, view } from './view.ts';
+import { Window } from './window.ts';
+
+/** What a terminal does for the chat. */
+export interface Hands {
+  draw(): void;
+  /** Draws all anew. */
+  redraw(): void;
+  suspend(): void;
+  ring(): void;
+  quit(): void;
+}
+
+export class App {
+  readonly session: Session;
+  readonly editor: Editor;
+  readonly #chat: Chat;
+  readonly #hands: Hands;
+  readonly #blocks = new Blocks();
+  readonly #stop: () => void;
+  #window: Window | null = null;
+  #notice: Notice | null = null;
+  #panel: readonly string[] | null = null;
+  #hit: string | null = null;
+  #clearedAt: string | null = null; // /clear: what is not newer is not shown
+  #told: string | null = null; // up to where the messenger knows it as seen
+  #size: Size = { columns: 80, rows: 24 };
+  #typing = false;
+
+  constructor(chat: Chat, hands: Hands) {
+    this.#chat = chat;
+    this.#hands = hands;
+    this.session = new Session(chat, this.#voice());
+    this.editor = new Editor((text, cursor) => this.session.complete(text, cursor));
+    this.#stop = chat.onChange((change) => this.#changed(change));
+  }
+
+  close(): void {
+    this.#stop();
+  }
+
+  press(key: Key): void {
+    const paneled = this.#panel !== null;
+    this.#panel = null;
+    if (key.kind === 'key' && this.#command(key.name, paneled)) return;
+    this.#notice = null;
+    const pressed = this.editor.press(key);
+    if (pressed === 'full') this.#say('that does not fit into one message', 'warn');
+    if (this.editor.choices.length > 0) this.#say(this.editor.choices.join('  '), 'dim');
+    this.#tellTyping();
+    this.#hands.draw();
+  }
+
+  frame(size: Size, paint: Paint): Frame {
+    this.#size = size;
+    return view(this.scene(), (height, columns) => this.#timeline(height, columns), {
+      size,
+      paint,
+    });
+  }
+
+  /** What /help and the like showed, for a mode without panels. */
+  takePanel(): readonly string[] {
+    const panel = this.#panel ?? [];
+    this.#panel = null;
+    return panel;
+  }
+
+  /** Tells the messenger what has been on the screen. */
+  shown(): void {
+    const current = this.session.current;
+    const newest = this.#window?.following ? this.#window.lowest() : null;
+    if (!current || !newest || this.#panel || isTooSmall(this.#size)) return;
+    if (newest.id === this.#told && current.unread === 0) return;
+    this.#told = newest.id;
+    this.#chat.seen(current.id, newest.id);
+  }
+
+  #command(name: string, paneled: boolean): boolean {
+    const act = this.#keys[name] ?? (/^alt-[1-9]$/.test(name) ? this.#nth : null);
+    if (name === 'ctrl-d' && this.editor.text !== '') return false;
+    if (name === 'enter' && paneled && this.editor.text === '') this.#hands.draw();
+    else if (act) act(name);
+    else return false;
+    return true;
+  }
+
+  readonly #nth = (name: string) => {
+    this.session.goNth(Number(name.at(-1)) - 1);
+    this.#hands.draw();
+  };
+
+  readonly #keys: Readonly<Record<string, (name: string) => void>> = {
+    enter: () => {
+      const text = this.editor.take();
+      this.#notice = null;
+      this.#window?.follow();
+      this.#tellTyping();
+      this.session.enter(text);
+      this.#hands.draw();
+    },
+    escape: () => {
+      this.#notice = null;
+      this.#hit = null;
+      this.#window?.follow();
+      this.#hands.draw();
+    },
+    'ctrl-c': () => {
+      if (this.editor.text === '') this.#say('Ctrl-D or /quit leaves', 'dim');
+      else this.editor.clear();
+      this.#tellTyping();
+      this.#hands.draw();
+    },
+    'ctrl-d': () => this.#hands.quit(),
+    'ctrl-l': () => this.#hands.redraw(),
+    'ctrl-z': () => this.#hands.suspend(),
+    'page-up': () => this.#scroll(-1),
+    'page-down': () => this.#scroll(1),
+    'shift-page-up': () => this.#scroll(-1),
+    'shift-page-down': () => this.#scroll(1),
+  };
+
+  #scroll(by: -1 | 1): void {
+    if (!isTooSmall(this.#size) && this.#window) {
+      const { height, columns } = plan(this.scene(), this.#size);
+      const lines = Math.max(1, height - 1);
+      if (by < 0) this.#window.up(lines, height, this.look(columns));
+      else this.#window.down(lines, this.look(columns));
+    }
+    this.#hands.draw();
+  }
+
+  scene(): Scene {
+    return {
+      conversations: this.#chat.conversations(),
+      current: this.session.current?.id ?? null,
+      connection: this.#chat.connection(),
+      input: this.editor,
+      notice: this.#notice,
+      panel: this.#panel,
+      following: this.#window?.following ?? true,
+    };
+  }
+
+  look(columns: number): Look {
+    return {
+      columns,
+      peer: nameOf(this.session.current?.name ?? ''),
+      unreadFrom: this.session.unreadFrom,
+      hit: this.#hit,
+    };
+  }
+
+  #timeline(height: number, columns: number): readonly Line[] {
+    return this.#window?.lines(height, this.look(columns), this.#clearedAt) ?? [];
+  }
+
+  #tellTyping(): void {
+    const typing = this.editor.text !== '' && !this.editor.text.startsWith('/');
+    const current = this.session.current;
+    if (typing === this.#typing || !current) return;
+    this.#typing = typing;
+    this.#chat.typing(current.id, typing);
+  }
+
+  #changed(change: Change): void {
+    if (change.kind === 'entry' || change.kind === 'state') {
+      const here = change.conversation === this.#window?.conversation;
+      if (here) this.#window?.changed(change.entry);
+      if (change.kind === 'entry') this.#arrived(change.conversation, change.entry, here);
+      else if (!here) return;
+    }
+    this.#hands.draw();
+  }
+
+  #arrived(conversation: string, entry: Entry, here: boolean): void {
+    if (!entry.notify || entry.from !== 'peer') return;
+    this.#hands.ring();
+    if (here) return;
+    const all = this.#chat.conversations();
+    const at = all.findIndex(({ id }) => id === conversation);
+    const key = at >= 0 && at < 9 ? `: Alt-${at + 1}` : '';
+    this.#say(`URGENT from ${nameOf(all[at]?.name ?? '')}${key}`, 'urgent');
+  }
+
+  #say(text: string, style: Style): void {
+    this.#notice = { text, style };
+  }
+
+  #voice(): Voice {
+    return {
+      say: (text, style) => {
+        this.#say(text, style);
+        this.#hands.draw();
+      },
+      show: (lines) => {
+        this.#panel = lines;
+        this.#hands.draw();
+      },
+      refused: (text, why) => {
+        if (this.editor.text === '') this.editor.set(text);
+        this.#say(why, 'warn');
+        this.#hands.draw();
+      },
+      went: () => this.#went(),
+      found: (hit, words) => this.#found(hit, words),
+      clear: () => {
+        this.#clearedAt = this.#window?.lowest()?.id ?? null;
+        this.#window?.follow();
+        this.#hands.draw();
+      },
+      quit: () => this.#hands.quit(),
+    };
+  }
+
+  #went(): void {
+    const current = this.session.current;
+    this.#window = current ? new Window(this.#chat, this.#blocks, current.id) : null;
+    this.#blocks.forget(); // ids are of one conversation
+    this.#hit = null;
+    this.#told = null;
+    this.#clearedAt = null;
+    this.#hands.draw();
+  }
+
+  #found({ entry, nth, of }: Hit, words: string): void {
+    this.#hit = entry.id;
+    this.#clearedAt = null;
+    this.#window?.goTo(entry);
+    this.#say(`“${words}”: ${nth} of ${of}. /search goes on, Escape leaves`, 'good');
+    this.#hands.draw();
+  }
+}

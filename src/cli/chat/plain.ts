@@ -1,0 +1,161 @@
+// --plain: lines in, lines out, in words, nothing ever rewritten: for screen readers, pipes and terminals
+// that can do nothing. Each line that is read is a message or a command.
+
+import { systemCode } from '../../lib/errors.ts';
+import { presentable } from '../../lib/text.ts';
+import { MAX_INPUT } from './editor.ts';
+import { clock, nameOf } from './entries.ts';
+import { type End, ending } from './guard.ts';
+import type { Change, Chat, Entry } from './model.ts';
+import { Session } from './session.ts';
+
+const FIRST = 20;
+const MAX_LINE = 4 * MAX_INPUT; // bytes
+const CONTROL = /(?!\t)\p{Cc}/u;
+
+export interface PlainStreams {
+  readonly input: NodeJS.ReadableStream;
+  readonly output: NodeJS.WritableStream;
+}
+
+export async function plain(
+  { input, output }: PlainStreams,
+  chat: Chat,
+  start: string | null,
+): Promise<End> {
+  const { ended, end } = ending();
+  const print = (text: string, lines = false) => {
+    output.write(`${presentable(text, { lines }).replaceAll('\n', '\n  ')}\n`);
+  };
+  const session = new Session(chat, {
+    say: (text) => print(text),
+    show: (lines) => {
+      for (const line of lines) print(line);
+    },
+    refused: (_, why) => print(why),
+    went: () => introduce(),
+    found: ({ entry, nth, of }) => {
+      const name = session.current?.name ?? '';
+      print(`Found ${nth} of ${of}: ${wordsOf(entry, name)}`, true);
+    },
+    clear: () => {},
+    quit: () => end('quit'),
+  });
+  const introduce = () => {
+    const { current } = session;
+    if (!current) return;
+    const { state, transport } = chat.connection();
+    const trust = { unverified: 'not verified', verified: 'verified', changed: 'KEY CHANGED' };
+    print(
+      `Conversation with ${nameOf(current.name)}, ${trust[current.trust]}. ${state}, ${transport}. /help`,
+    );
+    const unread = chat.before(current.id, null, Math.min(FIRST, Math.max(1, current.unread)));
+    for (const entry of current.unread > 0 ? unread : []) print(wordsOf(entry, current.name), true);
+    if (current.unread > unread.length)
+      print(`${current.unread - unread.length} more before these`);
+    const newest = unread.at(-1);
+    if (newest) chat.seen(current.id, newest.id);
+  };
+  const stop = chat.onChange(reporter(chat, print));
+  const reading = readLines(input, {
+    line: (text) => session.enter(text),
+    refused: (why) => print(why),
+    end: () => session.idle.then(() => end('quit')),
+  });
+  const lost = (error: unknown) => {
+    if (!['EPIPE', 'EIO'].includes(systemCode(error) ?? '')) throw error;
+    end('gone');
+  };
+  output.on('error', lost);
+  if (start !== null) session.go(start);
+  try {
+    return await ended;
+  } finally {
+    reading();
+    stop();
+    output.off('error', lost);
+  }
+}
+
+export function wordsOf(entry: Entry, peer: string): string {
+  const at = clock(entry.at);
+  if (entry.from === 'system') return `${at}: ${entry.text}`;
+  const name = entry.from === 'me' ? 'me' : nameOf(peer);
+  const who = entry.notify ? `URGENT from ${name}` : name;
+  return `${who}, ${at}: ${entry.action ? `* ${entry.text}` : entry.text}`;
+}
+
+/** Says what changes: what comes, and what becomes of what was sent. */
+function reporter(chat: Chat, print: (text: string, lines?: boolean) => void) {
+  let connection = chat.connection().state;
+  return (change: Change): void => {
+    if (!('entry' in change)) {
+      const { state } = chat.connection();
+      if (state !== connection) print(state);
+      connection = state;
+      return;
+    }
+    const { entry } = change;
+    const name = chat.conversations().find(({ id }) => id === change.conversation)?.name ?? '';
+    if (change.kind === 'entry') {
+      if (entry.from === 'me') return; // he has just typed it
+      print(wordsOf(entry, name), true);
+      chat.seen(change.conversation, entry.id);
+    } else if (entry.state === 'failed') print(`NOT SENT to ${nameOf(name)}: ${entry.text}`, true);
+    else if (entry.state === 'delivered' || entry.state === 'read')
+      print(`${entry.state} to ${nameOf(name)}: ${presentable(entry.text, { max: 40 })}`);
+  };
+}
+
+/** Cuts lines; gives the function that stops it. */
+function readLines(
+  input: NodeJS.ReadableStream,
+  on: { line(text: string): void; refused(why: string): void; end(): void },
+): () => void {
+  const decoder = new TextDecoder('utf-8', { fatal: true });
+  let parts: Buffer[] = [];
+  let length = 0;
+  const take = () => {
+    const raw = Buffer.concat(parts);
+    const tooLong = length > MAX_LINE;
+    parts = [];
+    length = 0;
+    if (tooLong) return on.refused(`not sent: a line has at most ${MAX_LINE} bytes`);
+    const text = decode(decoder, raw);
+    if (text === null) on.refused('not sent: that line is no text in UTF-8');
+    else on.line(text);
+  };
+  const keep = (piece: Buffer) => {
+    length += piece.length;
+    if (length <= MAX_LINE) parts.push(piece);
+  };
+  const data = (chunk: Buffer) => {
+    let from = 0;
+    for (let at = chunk.indexOf(10); at >= 0; at = chunk.indexOf(10, from)) {
+      keep(chunk.subarray(from, at));
+      take();
+      from = at + 1;
+    }
+    if (from < chunk.length) keep(chunk.subarray(from));
+  };
+  const end = () => {
+    if (length > 0) take();
+    on.end();
+  };
+  input.on('data', data);
+  input.on('end', end);
+  return () => {
+    input.off('data', data);
+    input.off('end', end);
+    input.pause();
+  };
+}
+
+function decode(decoder: { decode(raw: Uint8Array): string }, raw: Buffer): string | null {
+  try {
+    const text = decoder.decode(raw).replace(/\r$/, '');
+    return CONTROL.test(text) ? null : text;
+  } catch {
+    return null;
+  }
+}

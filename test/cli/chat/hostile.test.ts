@@ -1,0 +1,142 @@
+// Texts and names of others that would move, hide, reorder or forge, through the whole chain in all three
+// modes: nothing but our own sequences comes out.
+
+import { PassThrough } from 'node:stream';
+import fc from 'fast-check';
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { App } from '../../../src/cli/chat/app.ts';
+import { fullScreen } from '../../../src/cli/chat/full.ts';
+import { inline } from '../../../src/cli/chat/inline.ts';
+import { painter } from '../../../src/cli/chat/paint.ts';
+import { plain } from '../../../src/cli/chat/plain.ts';
+import { FakeChat } from './fake.ts';
+import { TinyTerminal } from './terminal.ts';
+
+const test = suite('chat: hostile text');
+const quiet = { draw() {}, redraw() {}, suspend() {}, ring() {}, quit() {} };
+const size = { columns: 70, rows: 20 };
+
+const HOSTILE = [
+  '\x1b[2J\x1b[H\x1b[31mred',
+  '\x1b]0;title\x07\x1b]52;c;aGk=\x1b\\',
+  '\x1bP+q544e\x1b\\\x1b_Gx\x1b\\',
+  '\x9b2J\x9d0;x\x9c\x84\x85\x90',
+  'a\rb\vc\fd\be\x7f\x00\x07',
+  '\u202eevil\u202c \u2066a\u2069 \u200e\u200f\u061c',
+  'zero\u200bwidth\ufeff\u2060\u00ad\u034f\u3164',
+  'line\u2028para\u2029graph\u0085next',
+  '\ud800 lone \udc00',
+  `z${'\u0301'.repeat(5000)}`,
+  '\u0301first',
+  '\u{e0041}\u{e0042}tags',
+  `wide ${'\u1100'.repeat(100)}`,
+  'fake\n12:00 me> yes ✓✓\n\n\n── new ──',
+  '\n'.repeat(500),
+  'x'.repeat(20_000),
+  `${'\u{1f468}\u200d'.repeat(100)}\u{1f469}`,
+];
+
+/** Opens a chat in which everything that comes from others is this text; gives all bytes. */
+function through(
+  make: (app: App, chat: FakeChat) => { render(at: typeof size): string; leave(): string },
+  text: string,
+): string {
+  const chat = new FakeChat().person('bob', text).person('eve', text);
+  chat.connect({ state: 'online', transport: text });
+  const app = new App(chat, quiet);
+  chat.add('bob', text);
+  app.session.go('bob');
+  const mode = make(app, chat);
+  let bytes = mode.render(size);
+  for (const more of [
+    {},
+    { notify: true },
+    { from: 'system' },
+    { from: 'me' },
+    { action: true },
+  ] as const) {
+    chat.add('bob', text, more);
+    bytes += mode.render(size);
+  }
+  chat.add('eve', text, { notify: true });
+  bytes += mode.render(size);
+  app.press({ kind: 'paste', text });
+  bytes += mode.render(size);
+  for (const name of ['tab', 'page-up', 'up', 'page-down', 'ctrl-u']) {
+    app.press({ kind: 'key', name });
+    bytes += mode.render(size);
+  }
+  for (const command of ['/verify', '/search fake', '/trust']) {
+    app.editor.set(command);
+    app.press({ kind: 'key', name: 'enter' });
+    bytes += mode.render(size);
+  }
+  return bytes + mode.leave();
+}
+
+function strange(bytes: string): string[] {
+  const terminal = new TinyTerminal(size.rows);
+  terminal.write(bytes);
+  return terminal.strange;
+}
+
+const MODES = {
+  full: (app: App) => fullScreen(app, painter(true)),
+  inline: (app: App, chat: FakeChat) => inline(app, chat, painter(true)),
+};
+
+for (const [name, make] of Object.entries(MODES)) {
+  test(`${name}: nothing but our own sequences`, () => {
+    for (const text of HOSTILE)
+      assert.equal(strange(through(make, text)), [], JSON.stringify(text.slice(0, 40)));
+  });
+
+  test(`${name}: whatever comes`, () => {
+    const piece = fc.oneof(
+      fc.string({ unit: 'binary', maxLength: 5 }),
+      fc.constantFrom(...'\x1b[]\x9b\x07\u202e\u200d\n\r;m2J'),
+    );
+    fc.assert(
+      fc.property(fc.array(piece, { maxLength: 30 }), (parts) => {
+        assert.equal(strange(through(make, parts.join(''))), []);
+      }),
+      { numRuns: 25 },
+    );
+  });
+}
+
+test('plain: words only, and no line of others passes for one of ours', async () => {
+  const [input, output] = [new PassThrough(), new PassThrough()];
+  const chat = new FakeChat();
+  const all = HOSTILE.join('|');
+  chat.person('bob', HOSTILE[0]).connect({ state: 'online', transport: all });
+  chat.add('bob', 'before');
+  const done = plain({ input, output }, chat, 'bob');
+  for (const text of HOSTILE) {
+    chat.add('bob', text);
+    chat.add('bob', text, { notify: true });
+  }
+  input.end('/status\n');
+  assert.is(await done, 'quit');
+  output.end();
+  const said = (await output.setEncoding('utf8').toArray()).join('');
+  assert.not.match(
+    said,
+    /(?!\n)\p{Cc}|[\u202a-\u202e\u2066-\u2069\u200b\u200e\u200f\u2028\u2029\ufeff]|\p{M}{9}/u,
+  );
+  assert.not.match(said, /^12:00 me/m);
+});
+
+test('what a peer writes begins behind the time and who wrote it', () => {
+  const chat = new FakeChat().person('bob');
+  chat.add('bob', 'hi\n12:00 me> I agree ✓✓\n── new ──');
+  const app = new App(chat, quiet);
+  app.session.go('bob');
+  const terminal = new TinyTerminal(12);
+  terminal.write(fullScreen(app, painter(true)).render({ columns: 50, rows: 12 }));
+  assert.ok(terminal.screen.includes('      12:00 me> I agree ✓✓'), terminal.screen.join('\n'));
+  assert.ok(terminal.screen.includes('      ── new ──'));
+});
+
+test.run();

@@ -1,0 +1,218 @@
+// Commands, and what is sent: in order, never by mistake, never lost.
+
+import { PassThrough } from 'node:stream';
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { App } from '../../../src/cli/chat/app.ts';
+import { COMMANDS, parse } from '../../../src/cli/chat/commands.ts';
+import { plain } from '../../../src/cli/chat/plain.ts';
+import { FleximError } from '../../../src/lib/errors.ts';
+import { FakeChat } from './fake.ts';
+
+process.env.TZ = 'UTC';
+const test = suite('chat: commands');
+const size = { columns: 100, rows: 30 };
+const paint = (spans: readonly { text: string }[]) => spans.map(({ text }) => text).join('');
+
+function open(chat = new FakeChat().person('bob').person('carol')) {
+  const asked: string[] = [];
+  const note = (what: string) => () => void asked.push(what);
+  const hands = {
+    draw() {},
+    redraw: note('redraw'),
+    suspend: note('suspend'),
+    ring: note('ring'),
+    quit: note('quit'),
+  };
+  const app = new App(chat, hands);
+  app.session.go('bob');
+  const enter = async (text: string) => {
+    app.editor.set(text);
+    app.press({ kind: 'key', name: 'enter' });
+    await app.session.idle;
+    return app.frame(size, paint).lines.join('\n');
+  };
+  const press = (name: string) => app.press({ kind: 'key', name });
+  return { app, chat, asked, enter, press };
+}
+
+test('what a line means', () => {
+  assert.equal(parse('  \n '), { kind: 'nothing' });
+  assert.equal(parse('hi /there'), { kind: 'message', text: 'hi /there' });
+  assert.equal(parse('//etc/passwd'), { kind: 'message', text: '/etc/passwd' });
+  assert.equal(parse('/ME waves\ntwice'), { kind: 'command', name: 'me', rest: 'waves\ntwice' });
+  for (const odd of ['/', '/nope x', '/quit!', '/constructor', '/etc/passwd'])
+    assert.is(parse(odd).kind, 'unknown', odd);
+});
+
+test('unknown commands are not sent, say what there is, and stay in the input', async () => {
+  const { app, chat, enter } = open();
+  const screen = await enter('/mgs carol secret');
+  assert.match(screen, /not sent: there is no \/mgs\. There are \/help/);
+  assert.is(app.editor.text, '/mgs carol secret');
+  assert.equal(chat.sent, []);
+});
+
+test('messages, /me, /notify, // and /msg with a text', async () => {
+  const { chat, enter } = open();
+  for (const line of ['one', '/me waves', '/notify fire', '//x', '/msg carol two\nlines', ' '])
+    await enter(line);
+  assert.equal(
+    chat.sent.map(({ text, notify, action }) => `${text}${notify ? '!' : ''}${action ? '*' : ''}`),
+    ['one', 'waves*', 'fire!', '/x', 'two\nlines'],
+  );
+  assert.is(chat.before('carol', null, 9).length, 1);
+});
+
+test('messages keep their order, also when one takes long', async () => {
+  const { app, chat } = open();
+  let open1: () => void = () => {};
+  const send = chat.send.bind(chat);
+  const first = new Promise<void>((resolve) => {
+    open1 = resolve;
+  });
+  chat.send = async (id, message) => {
+    if (message.text === '1') await first;
+    await send(id, message);
+  };
+  for (const text of ['1', '2', '3']) app.session.enter(text);
+  open1();
+  await app.session.idle;
+  assert.equal(
+    chat.sent.map(({ text }) => text),
+    ['1', '2', '3'],
+  );
+});
+
+test('a message that is refused comes back into the input', async () => {
+  const { app, chat, enter } = open();
+  chat.refuses = new FleximError('store-full', 'the disk is full');
+  assert.match(await enter('dear bob'), /not sent: the disk is full/);
+  assert.is(app.editor.text, 'dear bob');
+});
+
+test('a changed key: nothing is sent until it is accepted', async () => {
+  const { chat, enter } = open();
+  chat.set('bob', { trust: 'changed' });
+  assert.match(await enter('secret'), /not sent: the key of bob changed/);
+  assert.equal(chat.sent, []);
+  assert.match(await enter('/trust'), /the new key of bob is accepted/);
+  await enter('secret');
+  assert.is(chat.sent.length, 1);
+});
+
+test('/verify shows the number; /verify yes says that it was the same', async () => {
+  const { chat, enter } = open();
+  assert.match(await enter('/verify'), /00000 01111 02222 03333[\s\S]*█▀▀█/);
+  assert.is(chat.conversations()[0]?.trust, 'unverified');
+  assert.match(await enter('/verify yes'), /bob · verified/);
+});
+
+test('/help names every command; /status; /clear; /quit after what was entered', async () => {
+  const { chat, enter, asked } = open();
+  const help = await enter('/help');
+  for (const { usage } of Object.values(COMMANDS)) assert.ok(help.includes(usage), usage);
+  assert.match(await enter('/status'), /connection {2}online/);
+  chat.add('bob', 'old news');
+  assert.not.match(await enter('/clear'), /old news/);
+  chat.add('bob', 'fresh');
+  assert.match(await enter(''), /fresh/);
+  await enter('/quit');
+  assert.equal(asked, ['quit']);
+});
+
+test('/msg to nobody says so, and keeps the text', async () => {
+  const { app, enter } = open();
+  assert.match(await enter('/msg dave hello'), /nobody is called dave/);
+  assert.is(app.editor.text, '/msg dave hello');
+});
+
+test('keys: Alt-1 to Alt-9, Ctrl-C, Ctrl-D, Ctrl-L, Ctrl-Z, Tab', () => {
+  const { app, asked, press } = open();
+  press('alt-2');
+  assert.is(app.session.current?.id, 'carol');
+  press('alt-9');
+  assert.is(app.session.current?.id, 'carol');
+  app.editor.set('xy');
+  for (const name of ['home', 'ctrl-d']) press(name);
+  assert.is(app.editor.text, 'y');
+  for (const name of ['ctrl-c', 'ctrl-c', 'ctrl-l', 'ctrl-z', 'ctrl-d']) press(name);
+  assert.equal(asked, ['redraw', 'suspend', 'quit']);
+  app.editor.set('/sea');
+  press('tab');
+  assert.is(app.editor.text, '/search ');
+});
+
+test('an urgent message rings, and says where from', () => {
+  const { app, chat, asked } = open();
+  chat.add('carol', 'fire', { notify: true });
+  assert.equal(asked, ['ring']);
+  assert.match(app.frame(size, paint).lines.join('\n'), /URGENT from carol: Alt-2/);
+});
+
+test('typing is told once', () => {
+  const { app, chat, press } = open();
+  for (const text of ['a', 'b']) app.press({ kind: 'text', text });
+  press('ctrl-c');
+  assert.equal(chat.calls, ['typing bob true', 'typing bob false']);
+});
+
+async function plainly(
+  chat: FakeChat,
+  input: string | Buffer,
+  meanwhile = () => {},
+): Promise<string> {
+  const [from, to] = [new PassThrough(), new PassThrough()];
+  const done = plain({ input: from, output: to }, chat, 'bob');
+  meanwhile();
+  for (let at = 0; at < input.length; at += 3) from.write(input.slice(at, at + 3));
+  from.end();
+  await done;
+  to.end();
+  return (await to.setEncoding('utf8').toArray()).join('');
+}
+
+test('plain: in words', async () => {
+  const chat = new FakeChat().person('bob').person('carol');
+  chat.add('bob', 'unread');
+  const said = await plainly(chat, 'hello\n/me waves\n/nope\n//x', () => {
+    chat.add('carol', 'two\nlines', { notify: true });
+    const mine = chat.add('bob', 'mine', { from: 'me' });
+    for (const state of ['accepted', 'delivered', 'failed'] as const)
+      chat.setState('bob', mine.id, state);
+    chat.connect({ state: 'offline', transport: '' });
+  });
+  assert.is(
+    said.replace(/not sent: there.*/, 'not sent: …'),
+    [
+      'Conversation with bob, not verified. online, flexim over tcp, 127.0.0.1:4321. /help',
+      'bob, 12:00: unread',
+      'URGENT from carol, 12:01: two',
+      '  lines',
+      'delivered to bob: mine',
+      'NOT SENT to bob: mine',
+      'offline',
+      'not sent: …',
+      '',
+    ].join('\n'),
+  );
+  assert.equal(
+    chat.sent.map(({ text }) => text),
+    ['hello', 'waves', '/x'],
+  );
+});
+
+test('plain: binary on stdin is not sent, and said', async () => {
+  const chat = new FakeChat().person('bob');
+  const said = await plainly(
+    chat,
+    Buffer.from('ok\n\xff\xfe\n\x00\x01\n\x1b[2J\nfine\r\n', 'latin1'),
+  );
+  assert.is(said.match(/no text in UTF-8/g)?.length, 3);
+  assert.equal(
+    chat.sent.map(({ text }) => text),
+    ['ok', 'fine'],
+  );
+});
+
+test.run();
