@@ -124,6 +124,79 @@ export function conformance(test: Test, { protocol, start, dial }: Carrier): Tes
     await b.ping();
   });
 
+  check(
+    'offline, then online: what was sent is queued, comes in order, and then 22',
+    async ({ dial }) => {
+      const a = await dial();
+      const identity = newIdentity();
+      await (await dial(identity)).close();
+      const sent = [0, 1, 2, 3].map((seed) => binary(1_000 + seed, seed));
+      const numbers = sent.map((envelope) => a.send(identity.hex, envelope));
+      for (const n of numbers)
+        assert.equal(await eventOf(a, 'queued'), { kind: 'queued', to: identity.hex, n });
+      const back = await dial(identity);
+      for (const envelope of sent) assert.equal([...(await taken(back))], [...envelope]);
+      await eventOf(back, 'caught-up');
+      a.send(identity.hex, bytesOf(9));
+      assert.equal([...(await taken(back))], [9]);
+    },
+  );
+
+  check('caught-up comes when nothing waits, too', async ({ dial }) => {
+    const link = await dial();
+    await eventOf(link, 'up');
+    await eventOf(link, 'caught-up');
+  });
+
+  check(
+    'what was not done comes again, first and in order; what was done does not',
+    async ({ dial }) => {
+      const a = await dial();
+      const identity = newIdentity();
+      const first = await dial(identity);
+      for (let n = 1; n <= 6; n++) a.send(identity.hex, bytesOf(n));
+      const deliveries: Delivery[] = [];
+      while (deliveries.length < 6) deliveries.push(await nextOf(first.deliveries()));
+      for (const n of [1, 3, 2, 5]) deliveries[n - 1]?.done(); // 4 is missing
+      await first.ping(); // by then what is done is on its way
+      await first.close();
+      a.send(identity.hex, bytesOf(7));
+      const second = await dial(identity);
+      const again: number[] = [];
+      while (again.at(-1) !== 7) again.push(...(await taken(second)));
+      assert.equal(again, [4, 5, 6, 7], 'from the first gap on');
+      deliveries[3]?.done(); // too late: it changes nothing
+      await second.ping();
+      await second.close();
+      const third = await dial(identity);
+      const rest: number[] = [];
+      for (let n = 4; n <= 7; n++) {
+        const delivery = await nextOf(third.deliveries());
+        rest.push(...delivery.envelope);
+        delivery.done();
+      }
+      assert.equal(rest, again, 'nobody said it was done');
+      await third.close();
+      const last = await dial(identity);
+      a.send(identity.hex, bytesOf(8));
+      assert.equal([...(await taken(last))], [8]);
+    },
+  );
+
+  check('a newer login gets what the older one had not done', async ({ dial }) => {
+    const a = await dial();
+    const identity = newIdentity();
+    const older = await dial(identity);
+    for (let n = 1; n <= 3; n++) a.send(identity.hex, bytesOf(n));
+    (await nextOf(older.deliveries())).done();
+    for (let n = 2; n <= 3; n++) await taken(older);
+    await older.ping();
+    await older.ping(); // behind what was done
+    const newer = await dial(identity);
+    assert.is((await older.closed)?.code, 'replaced');
+    for (let n = 2; n <= 3; n++) assert.equal([...(await taken(newer))], [n]);
+  });
+
   check('live: to somebody who is there it arrives', async ({ dial }) => {
     const [a, b] = [await dial(), await dial()];
     a.send(b.self.key, bytesOf(5), { live: true });

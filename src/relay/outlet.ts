@@ -254,6 +254,11 @@ export class Outlet implements Reader {
     this.#sent = 0;
   }
 
+  /** So many are safe at the client. */
+  get acknowledged(): number {
+    return this.#acked;
+  }
+
   /** The first n are safe at the client; false when that cannot be. */
   acknowledge(n: number): boolean {
     if (this.#isOver || !this.#acks || n > this.#sent || n < this.#acked) return false;

@@ -78,7 +78,10 @@ export function createRelay(options: RelayOptions): Relay {
 /** Waits until everything that was accepted is on the disk; nobody may be connected any more. */
 export async function settleRelay({ queue, expiry, log }: Relay): Promise<void> {
   expiry.stop();
-  for (let left = queue.settled(); left && !queue.isFull; left = queue.settled()) await left;
+  for (let left = queue.settled(); left; left = queue.settled()) {
+    await left; // a disk that was full may have room again
+    if (queue.isFull) break;
+  }
   queue.stop();
   if (queue.uncommitted > 0)
     log.error({ bytes: queue.uncommitted }, 'the disk is full: Messages in memory are lost');

@@ -23,6 +23,7 @@ async function run({ scenario, seed, seconds, kills, planted }: Task): Promise<v
     kills,
     root: copy?.root,
   });
+  process.on('SIGUSR2', () => world.finish());
   const timer = setInterval(() => tell({ progress: `     ${world}` }), PROGRESS_MS);
   try {
     await tell({ outcome: await world.run() });
@@ -34,6 +35,6 @@ async function run({ scenario, seed, seconds, kills, planted }: Task): Promise<v
 // Whoever started it is gone, or wants it to end: relay.ts kills the relay on the way out.
 process.on('disconnect', () => process.exit(1));
 process.on('SIGTERM', () => process.exit(1));
-process.on('SIGINT', () => process.exit(1));
+process.on('SIGINT', () => {}); // Ctrl-C is for run.ts, which tells
 await run(JSON.parse(process.argv[2] as string));
 process.exit(0); // whatever a failed run left open

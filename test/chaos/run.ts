@@ -2,13 +2,13 @@
 // npm run chaos -- --planted [fault …] | --list | --report FILE
 // Alone: every scenario for some seconds, and the planted faults. --kills is shared among kill and
 // durable, as far as they are chosen; --json keeps the result, --report makes docs/reliability.md of it. Ends with
-// `N passed, N failed`.
+// `N passed, N failed`. Ctrl-C ends what runs early, and counts what it did; twice ends at once.
 
 import { readFileSync, writeFileSync } from 'node:fs';
 import { cpus } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { runTasks, stopJobs, type Task } from './jobs.ts';
+import { finishJobs, runTasks, stopJobs, type Task } from './jobs.ts';
 import { FAULTS, type Fault } from './planted.ts';
 import { report } from './report.ts';
 import { judge, line, type Result, type RunRecord } from './results.ts';
@@ -126,7 +126,13 @@ function isFile(arg: string): boolean {
   return arg === '--json' || arg === values.json || arg === `--json=${values.json}`;
 }
 
-process.on('SIGINT', () => process.exit(130));
+let isFinishing = false;
+process.on('SIGINT', () => {
+  if (isFinishing) process.exit(130);
+  isFinishing = true;
+  console.log('what runs settles its accounts and ends; once more to end at once');
+  finishJobs();
+});
 process.on('SIGTERM', () => process.exit(143));
 process.on('exit', stopJobs);
 if (values.list) list();

@@ -49,6 +49,7 @@ export class World {
   readonly #place: RelayPlace;
   readonly #people: readonly Person[];
   readonly #clients: readonly Client[];
+  #isToEnd = false;
   readonly #counts = { starts: 0, kills: 0, stops: 0, ownEnds: 0, calms: 0, troubles: 0, kept: 0 };
   readonly #times = {
     startMs: [] as number[],
@@ -106,6 +107,11 @@ export class World {
     return this.#outcome(seconds());
   }
 
+  /** Ends after this life, whatever it was told. */
+  finish(): void {
+    this.#isToEnd = true;
+  }
+
   /** How far it is. */
   toString(): string {
     const { starts, kills, stops } = this.#counts;
@@ -124,6 +130,7 @@ export class World {
   #isDone(seconds: number): boolean {
     if (this.#ledger.counts.violations > 0) return true; // what follows from it is noise
     const { kills } = this.#options;
+    if (this.#isToEnd) return true;
     return kills === undefined ? seconds >= this.#options.seconds : this.#counts.kills >= kills;
   }
 

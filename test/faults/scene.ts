@@ -66,3 +66,10 @@ export function done({ value, error }: Said): string | null {
   assert.is(error, undefined, `${error?.code} ${error?.message}`);
   return value ?? null;
 }
+
+/** Checks an expected failure. */
+export function failed({ error }: Said, code: string, words: RegExp): void {
+  assert.is(error?.name, 'FleximError', `${error?.code} ${error?.message}`);
+  assert.is(error?.code, code, error?.message);
+  assert.match(error?.message ?? '', words);
+}

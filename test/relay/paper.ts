@@ -52,12 +52,12 @@ export class Paper implements Member {
   #gathered: string[] = [];
   #writing: string[] = [];
   #written = 0;
-  #onReplaced: (paper: Paper) => void;
+  readonly #leave: (outlet: Outlet) => void;
 
-  constructor(key: string, memory: Memory, onReplaced: (paper: Paper) => void = () => {}) {
+  constructor(key: string, memory: Memory, leave: (outlet: Outlet) => void) {
     this.key = key;
     this.#memory = memory;
-    this.#onReplaced = onReplaced;
+    this.#leave = leave;
   }
 
   get waiting(): number {
@@ -82,7 +82,7 @@ export class Paper implements Member {
 
   replaced(): void {
     this.calls.push('replaced');
-    this.#onReplaced(this);
+    this.#leave(this.outlet);
   }
 
   stalled(): void {
@@ -128,7 +128,7 @@ export class Paper implements Member {
     this.surrender();
     this.#gathered = [];
     this.#writing = [];
-    this.outlet.leave();
+    this.#leave(this.outlet);
     this.outlet.close();
   }
 }
@@ -217,7 +217,7 @@ export function house({
     broken,
     sender,
     join: (key = KEY, { acks = false } = {}) => {
-      const paper = new Paper(key, router.memory, (older) => router.leave(older.outlet));
+      const paper = new Paper(key, router.memory, (outlet) => router.leave(outlet));
       paper.outlet = router.join(paper, acks);
       paper.outlet.pump();
       return paper;

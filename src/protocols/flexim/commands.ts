@@ -113,6 +113,11 @@ export function pong(echo: string): Buffer {
   return statusFrame('fine', echo);
 }
 
+/** ACKS is taken before login too (§7.3): the answer when it is wrong, else null. */
+export function acksProblem([word]: readonly string[]): Buffer | null {
+  return word === 'on' ? null : statusFrame('malformed', 'bad-payload want "on"');
+}
+
 /** A user's own record: his last_seen is exact. `proof` only at login. */
 export function ownUser(relay: Relay, key: string, proof?: string): Buffer {
   return encodeFrame('User', {

@@ -2,6 +2,7 @@
 // 0 to 4 and -2 to -9 answer a command; 5, -1, -7 and everything from 10 on comes unasked.
 
 import { wellFormed } from '../../lib/text.ts';
+import type { Refusal } from '../../relay/mailbox.ts';
 import { encodeFrame, FRAME_HEAD } from './wire.ts';
 
 export const STATUS = {
@@ -23,6 +24,13 @@ export const STATUS = {
 } as const;
 
 export type StatusName = keyof typeof STATUS;
+
+/** Why nothing more is kept, in words for people (§6.3). */
+export const REFUSED: Readonly<Record<Refusal, string>> = {
+  'mailbox-full': 'as much waits for him as may',
+  'share-full': 'as much of yours waits for him as may',
+  'store-full': "the relay's disk is full",
+};
 
 const MAX_TO = 256; // characters
 const PLAIN = /^[ -~]*$/;

@@ -12,6 +12,7 @@
 //   6 Status        {status, payload}                      relay to client
 
 import { FleximError } from '../../lib/errors.ts';
+import { STRANGER_BODY } from '../../relay/limits.ts';
 import { codec, type DatumOf } from '../../wire/datum.ts';
 import { type Delimiter, lengthPrefixed, NEED_MORE } from '../../wire/frames.ts';
 import { malformed, skip, unsigned } from '../../wire/msgpack.ts';
@@ -88,12 +89,29 @@ export function encodeFrame<N extends DatumName>(name: N, datum: DatumOf<Datums,
   return frame;
 }
 
+/** For what is kept: bin values are views of memory that is used again. */
+export function copied<T extends object>(datum: T): T {
+  const entries = Object.entries(datum).map(([name, value]) => [
+    name,
+    value instanceof Uint8Array ? value.slice() : value,
+  ]);
+  return Object.fromEntries(entries) as T;
+}
+
 export const frameDelimiter: Delimiter = lengthPrefixed({
   tag: 1,
   size: 2,
   order: 'big',
   max: MAX_BODY,
 });
+
+/** Before login: a head whose body would be too long comes alone, and its body is not gathered. */
+export const strangerDelimiter: Delimiter = (bytes, start, end) => {
+  const stop = frameDelimiter(bytes, start, end);
+  return stop !== NEED_MORE && stop - start > FRAME_HEAD + STRANGER_BODY
+    ? start + FRAME_HEAD
+    : stop;
+};
 
 // Made once: a stack for each would cost a flooded relay more than reading the hello.
 const NO_CLIENT = new FleximError('protocol-violation', 'this is no Flexim client');

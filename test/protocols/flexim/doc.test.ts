@@ -37,7 +37,7 @@ import { atOnce } from '../../steps.ts';
 
 const root = join(import.meta.dirname, '../../..');
 const doc = readFileSync(join(root, 'docs/protocols/flexim.md'), 'utf8');
-const visitor = readFileSync(join(root, 'src/protocols/flexim/visitor.ts'), 'utf8');
+const sourceOf = (file: string) => readFileSync(join(root, 'src/protocols/flexim', file), 'utf8');
 
 /** The bytes of the block that begins with ```hex NAME; `#` begins a remark. */
 function example(name: string): Buffer {
@@ -93,9 +93,9 @@ function isFrame<N extends DatumName>(example: Buffer, name: N, datum: DatumOf<D
   assert.equal(plain(datums.unpack(name, example.subarray(FRAME_HEAD))), plain(datum));
 }
 
-/** Why a Message is refused, and the words for people behind that, as visitor.ts has them. */
+/** Why a Message is refused, and the words for people behind that, as status.ts has them. */
 function refusalWords(): Map<string, string> {
-  const table = /^const REFUSED[^{]*\{\n(.*?)^\};/ms.exec(visitor)?.[1] ?? '';
+  const table = /^export const REFUSED[^{]*\{\n(.*?)^\};/ms.exec(sourceOf('status.ts'))?.[1] ?? '';
   const rows = [...table.matchAll(/^ {2}'([a-z-]+)': (['"])(.*)\2,$/gm)];
   return new Map(rows.map(([, word, , words]) => [word ?? '', words ?? '']));
 }
@@ -315,12 +315,12 @@ test('§9.3 lists why a login fails', () => {
 });
 
 test('§8.2 lists the commands', () => {
-  const path = join(root, 'src/protocols/flexim/commands.ts');
-  const table = /^const COMMANDS[^{]*\{\n(.*?)^\};/ms.exec(readFileSync(path, 'utf8'))?.[1] ?? '';
+  const table = /^const COMMANDS[^{]*\{\n(.*?)^\};/ms.exec(sourceOf('commands.ts'))?.[1] ?? '';
   const real = [...table.matchAll(/^ {2}([A-Z0-9_]+):/gm)].map(([, name]) => name);
   const listed = rows(section('### 8.2'), /^[A-Z0-9_]+$/).map(([name]) => name);
-  const early = [...visitor.matchAll(/\bcmd === '([A-Z]+)'/g)].map(([, name]) => name);
-  assert.ok(early.length >= 4, 'the pattern finds them');
+  const stages = sourceOf('stranger.ts') + sourceOf('member.ts');
+  const early = [...stages.matchAll(/\bcmd === '([A-Z]+)'/g)].map(([, name]) => name);
+  assert.ok(early.length >= 8, 'the pattern finds them');
   assert.equal(listed.sort(), [...new Set([...real, ...early])].sort());
 });
 

@@ -277,6 +277,27 @@ strangers(
   },
 );
 
+strangers('of too many who have not logged in the one that waited longest goes; users stay', () =>
+  scene(
+    async ({ relay, connect, member }) => {
+      const users = [await member(), await member(), await member()];
+      const [first, second] = [await connect(), await connect()];
+      await first.greet();
+      await second.greet();
+      const third = await connect();
+      assert.is(await first.closed, 'ECONNRESET');
+      await third.greet();
+      await second.challenged(newKeys());
+      const late = await member();
+      assert.is(await second.closed, 'ECONNRESET');
+      for (const { peer } of [...users, late]) assert.equal(await peer.settled(), []);
+      assert.equal(relay.relay.drops.totals(), { 'stranger-crowded': 2 });
+      await third.challenged(newKeys());
+    },
+    { limits: { strangers: 2 } },
+  )(),
+);
+
 strangers('frames and bytes before the login are counted, and too many end it', async () => {
   const { from, closeAll } = house({ strangerFrames: 5, strangerBytes: 1_000 });
   const frames = from('192.0.2.1');
@@ -392,6 +413,46 @@ users(
     clock.pass(30);
     for (let n = 12; n < 17; n++) assert.is(countOf(await bob.peer.next()), n);
     assert.equal(await carol.peer.settled(), []);
+  }),
+);
+
+for (const [what, one, answers] of [
+  ['frames of an unknown type', frame(9, Buffer.alloc(0)), 1],
+  ['malformed Commands', frame(TYPE.Command, Buffer.alloc(0)), 1],
+  ['Commands that are refused for their rate', command('PING', 'x'), 1],
+  ['wrong ACKs', command('ACK', '7'), 1],
+  ['ACKs of nothing new', command('ACK', '0'), 0],
+] as const)
+  users(
+    `${what} are no way around the rate of Messages`,
+    held(
+      { messagesPerSecond: 100, messagesBurst: 10, commandsPerSecond: 1, commandsBurst: 1 },
+      async (stage) => {
+        const { clock } = stage as unknown as { clock: FakeClock };
+        const { relay, member } = stage;
+        const { peer } = await member(newKeys(), undefined, { acks: true });
+        const { pauses } = relay.relay.paces;
+        await peer.ask('PING', 'all that it may');
+        peer.write(...Array.from({ length: 15 }, () => one));
+        await until(() => pauses.size === 1, 'held');
+        await peer.take(15 * answers);
+        clock.pass(1_000);
+        await until(() => pauses.size === 0, 'read again');
+      },
+    ),
+  );
+
+users(
+  'ACKs of something new cost nothing',
+  held({ messagesPerSecond: 0.001, messagesBurst: 15 }, async ({ relay, member }) => {
+    const { peer, hex } = await member(newKeys(), undefined, { acks: true });
+    const alice = await member();
+    alice.peer.write(...Array.from({ length: 15 }, (_, n) => counted(hex, n)));
+    await peer.take(15);
+    for (let n = 1; n <= 15; n++) peer.write(command('ACK', `${n}`));
+    peer.write(...Array.from({ length: 15 }, () => counted('nobody', 0)));
+    await peer.take(15);
+    assert.is(relay.relay.paces.pauses.size, 0);
   }),
 );
 
