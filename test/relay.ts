@@ -19,6 +19,7 @@ export const CROWD: Partial<Limits> = {
   connectionsPerAddress: 0,
   connectsPerSecond: 0,
   arrivalsPerSecond: 0,
+  strangers: 0,
   loginsPerMinute: 0,
   newKeysPerHour: 0,
   messagesPerSecond: 0,

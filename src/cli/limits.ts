@@ -40,6 +40,7 @@ export const LIMITS = {
   arrivalsBurst: count('arrivals-burst', 'of those, how many at once'),
   helloMs: duration('hello-timeout', 'time for the first five bytes', HOUR),
   loginMs: duration('login-timeout', 'time for the login', HOUR),
+  strangers: count('strangers', 'connections that are not logged in yet'),
   strangerFrames: count('stranger-frames', 'frames of a connection before its login'),
   strangerBytes: size('stranger-bytes', 'bytes of a connection before its login'),
   loginsPerMinute: count('logins-per-minute', 'logins of one address a minute'),

@@ -27,6 +27,7 @@ export const DROP_REASONS = [
   'share-full', // as much of one sender is queued for the recipient as may be
   'stalled', // took nothing while the relay's memory was short
   'store-full', // the relay's disk is full
+  'stranger-crowded', // the longest without a login, when there were too many such
   'unknown-command',
   'unknown-type',
 ] as const;

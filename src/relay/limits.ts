@@ -18,6 +18,8 @@ export interface Limits {
   readonly helloMs: number;
   /** From the greeting to a successful login. */
   readonly loginMs: number;
+  /** Connections that are not logged in; one more, and the one that has waited longest is cut. */
+  readonly strangers: number;
   /** Frames and bytes that a connection may send before its login. */
   readonly strangerFrames: number;
   readonly strangerBytes: number;
@@ -75,6 +77,7 @@ export const DEFAULT_LIMITS: Limits = {
   arrivalsBurst: 2_000,
   helloMs: 10_000,
   loginMs: 15_000,
+  strangers: 2_000,
   strangerFrames: 256,
   strangerBytes: 256 * 1024,
   loginsPerMinute: 600,

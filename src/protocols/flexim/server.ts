@@ -22,6 +22,7 @@ export class Flexim implements House {
   readonly strangers: ConnectionOptions = { replyBytes: STRANGER_BYTES };
   readonly members: ConnectionOptions;
   readonly #visitors = new Set<Visitor>();
+  readonly #strangers = new Set<Visitor>(); // not logged in, the oldest first
   readonly #hellos: Deadlines<Visitor>;
   readonly #logins: Deadlines<Visitor>;
   #empty: (() => void) | null = null;
@@ -40,11 +41,16 @@ export class Flexim implements House {
     const group = hostGroup(channel.remote);
     if (!this.relay.doors.enter(group)) return channel.reset();
     this.#visitors.add(new Visitor(channel, this, group));
+    if (this.#strangers.size <= this.relay.limits.strangers) return;
+    // Who says nothing must not keep others out: the newest gets the place of the one longest here.
+    for (const oldest of this.#strangers) return oldest.crowdedOut();
   }
 
   expect(visitor: Visitor, what: 'hello' | 'login' | null): void {
     this.#hellos.stop(visitor);
     this.#logins.stop(visitor);
+    if (what) this.#strangers.add(visitor);
+    else this.#strangers.delete(visitor);
     if (what === 'hello') this.#hellos.start(visitor);
     if (what === 'login') this.#logins.start(visitor);
   }

@@ -109,6 +109,11 @@ export class Visitor implements ConnectionHandler {
     this.#member.join({ acks, nonce });
   }
 
+  /** Too many are here who have not logged in. */
+  crowdedOut(): void {
+    this.cut('stranger-crowded');
+  }
+
   /** The time limit for hello or login has passed. */
   expired(what: 'hello' | 'login'): void {
     if (what === 'hello') this.cut('hello-timeout');

@@ -277,6 +277,27 @@ strangers(
   },
 );
 
+strangers('of too many who have not logged in the one that waited longest goes; users stay', () =>
+  scene(
+    async ({ relay, connect, member }) => {
+      const users = [await member(), await member(), await member()];
+      const [first, second] = [await connect(), await connect()];
+      await first.greet();
+      await second.greet();
+      const third = await connect();
+      assert.is(await first.closed, 'ECONNRESET');
+      await third.greet();
+      await second.challenged(newKeys());
+      const late = await member();
+      assert.is(await second.closed, 'ECONNRESET');
+      for (const { peer } of [...users, late]) assert.equal(await peer.settled(), []);
+      assert.equal(relay.relay.drops.totals(), { 'stranger-crowded': 2 });
+      await third.challenged(newKeys());
+    },
+    { limits: { strangers: 2 } },
+  )(),
+);
+
 strangers('frames and bytes before the login are counted, and too many end it', async () => {
   const { from, closeAll } = house({ strangerFrames: 5, strangerBytes: 1_000 });
   const frames = from('192.0.2.1');
