@@ -180,7 +180,7 @@ slow(
       assert.equal((await bob.peer.next()).bytes, message(bob.hex, 'behind all'));
       assert.is(memory.used, 0);
     },
-    { limits: small },
+    { limits: { ...small, commandsPerSecond: 0 } },
   ),
 );
 
