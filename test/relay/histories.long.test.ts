@@ -20,14 +20,14 @@ const test = suite('histories of the queue');
 
 test('mailboxes over Maps', () => {
   const store = mapStore();
-  return histories(mailboxSteps, (history) => new Twin(newKey(), store).run(history), runs(1_500));
+  return histories(mailboxSteps, (history) => new Twin(newKey(), store).run(history), runs(700));
 });
 
 test('mailboxes over the store', async () => {
   const data = temporaryDirectory();
   const store = new Store(data, 'relay');
   try {
-    await histories(mailboxSteps, (history) => new Twin(newKey(), store).run(history), runs(150));
+    await histories(mailboxSteps, (history) => new Twin(newKey(), store).run(history), runs(60));
   } finally {
     await store.close();
     rmSync(data, { recursive: true });
@@ -35,7 +35,7 @@ test('mailboxes over the store', async () => {
 });
 
 test('windows', () =>
-  histories(windowSteps(2_000), async (history) => new Pair().run(history), runs(300)));
+  histories(windowSteps(2_000), async (history) => new Pair().run(history), runs(150)));
 
 test.run();
 
@@ -46,7 +46,7 @@ outlets.after(() => mock.timers.reset());
 
 for (const durable of [false, true])
   outlets(durable ? 'durable' : 'not durable', () =>
-    histories(outletSteps, (history) => new World(durable).run(history), runs(5_000)),
+    histories(outletSteps, (history) => new World(durable).run(history), runs(2_500)),
   );
 
 outlets.run();

@@ -106,6 +106,8 @@ interface Line {
   /** What waited when it began. */
   readonly atLogin: Set<Taken>;
   isOver: boolean;
+  /** Frames it had been sent when it left, or was replaced. */
+  atLeaving: number;
 }
 
 /** Hears events, and holds each against the disk. */
@@ -252,12 +254,12 @@ export class World {
 
   #join(acks: boolean): void {
     const before = this.#line;
-    if (before) this.#older.push(before);
+    if (before) this.#retire(before);
     const due = this.#taken.filter(({ isSafe }) => !isSafe);
     if (before) this.seen.again += due.length;
     const paper = this.#house.join(KEY, { acks });
     const atLogin = new Set(due);
-    this.#line = { paper, acks, acksFrom: 0, acked: 0, due, atLogin, isOver: false };
+    this.#line = { paper, acks, acksFrom: 0, acked: 0, due, atLogin, isOver: false, atLeaving: 0 };
     if (before) assert.ok(before.paper.calls.includes('replaced') || before.isOver);
   }
 
@@ -316,11 +318,16 @@ export class World {
     line.acksFrom = line.paper.seen.length;
   }
 
+  #retire(line: Line): void {
+    line.atLeaving = line.paper.seen.length;
+    this.#older.push(line);
+  }
+
   #leave(): void {
     const line = this.#line;
     if (!line) return;
     this.#house.router.leave(line.paper.outlet);
-    this.#older.push(line);
+    this.#retire(line);
     this.#line = null;
   }
 
@@ -436,6 +443,8 @@ export class World {
   }
 
   #check(): void {
+    for (const { paper, atLeaving } of this.#older)
+      assert.is(paper.seen.length, atLeaving, 'sent to one who has left');
     const line = this.#line;
     if (!line) return;
     const { paper, due, acks, acksFrom, acked } = line;

@@ -313,6 +313,25 @@ lines('who has left is written to the end, and what is left then is queued', asy
   assert.is(it.router.memory.used, 0);
 });
 
+lines('who has left while he was served from the queue is sent nothing more from it', async () => {
+  const it = house({ limits: { windowMessages: 2 } });
+  for (const n of range(1, 4)) it.route(KEY, String(n));
+  await it.settle();
+  const paper = it.join();
+  assert.equal(paper.seen, frames(1, 2));
+  it.router.leave(paper.outlet);
+  paper.takeAll(); // there would be room for 3
+  it.route(KEY, '5');
+  await it.settle();
+  assert.equal([paper.seen, paper.calls], [frames(1, 2), []], 'his last word has been said');
+  paper.cut();
+  await it.settle();
+  const next = it.join(KEY, { acks: true });
+  assert.equal(next.seen, frames(3, 4));
+  next.cut();
+  await it.settle();
+});
+
 lines('22 comes once, after what was queued at login and not after what came then', async () => {
   const it = house({ limits: { windowMessages: 2 } });
   assert.equal(it.join(OTHER).calls, ['caughtUp'], 'at once when nothing was');

@@ -145,6 +145,18 @@ test('an event for one who has gone is nothing', async () => {
   assert.equal(await (await it.member(bob.keys)).hear(), ['User', '1', '22']);
 });
 
+test('when the store has failed, who asks is cut, and the process goes on to its end', async () => {
+  const it = paperHouse();
+  const { alice, bob } = await pair(it);
+  it.store.fail = new FleximError('store-failed', 'an error of the disk');
+  await alice.say(message(bob.hex, '1'));
+  assert.is(it.broken.length, 1);
+  await alice.say(command('PING', 'p'));
+  assert.equal(await alice.hear(), [], 'nothing is claimed that is not so');
+  assert.ok(alice.channel.calls.includes('reset'));
+  await turns();
+});
+
 test('a durable relay sends nothing before it is kept, and says nothing of it', async () => {
   const it = paperHouse({}, true);
   const alice = await it.member();
