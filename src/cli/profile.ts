@@ -43,6 +43,11 @@ export function openPins(settings: Common): Pins {
   return new Pins(join(dataDirectory(settings), 'known-relays'));
 }
 
+/** Where the store of an identity lies, private to it. */
+export function profileDirectory(settings: Common, key: string): string {
+  return privateDirectory(join(dataDirectory(settings), key.slice(0, 32)));
+}
+
 function dataDirectory(settings: Common): string {
   // One that a person named stays as it is, so long as nobody else can put files there.
   if (settings.data !== null) return namedDirectory(settings.data, '--data', process.cwd());

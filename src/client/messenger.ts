@@ -10,7 +10,7 @@ import { hasRoom, isDue } from '../fe1/sessions.ts';
 import { fromHex, toHex } from '../lib/bytes.ts';
 import { FleximError, isFleximError } from '../lib/errors.ts';
 import { systemClock } from '../lib/time.ts';
-import type { Link, RelayInfo } from '../protocols/protocol.ts';
+import type { Directory, Link, RelayInfo } from '../protocols/protocol.ts';
 import { ClientConnection } from './connection.ts';
 import { Contacts } from './contacts.ts';
 import { begin, type Core, type Effect, newCore, ownRow, SIZES, type Sizes } from './core.ts';
@@ -222,6 +222,13 @@ export class Messenger {
   }
 
   // ---- the rest ----
+
+  /** What the relay knows of its users. Throws `not-connected`. */
+  get directory(): Directory {
+    const directory = this.#connection.link?.directory;
+    if (directory) return directory;
+    throw new FleximError('not-connected', 'there is no connection to ask the relay');
+  }
 
   get status(): Status {
     const { state, identity } = this.#core;
