@@ -7,8 +7,10 @@ import { type Identity, newIdentity } from '../src/crypto/identity.ts';
 import { senderTags } from '../src/crypto/tags.ts';
 import { type Log, silent } from '../src/lib/log.ts';
 import { type Clock, systemClock } from '../src/lib/time.ts';
+import { ownDoor } from '../src/net/door.ts';
 import { protocols } from '../src/protocols/index.ts';
 import type { DialOptions, Link, Pins } from '../src/protocols/protocol.ts';
+import { Doors } from '../src/relay/doors.ts';
 import { DEFAULT_LIMITS, type Limits } from '../src/relay/limits.ts';
 import { createRelay, type Relay, type RosterPolicy } from '../src/relay/relay.ts';
 import { Store } from '../src/store/store.ts';
@@ -29,6 +31,7 @@ export const CROWD: Partial<Limits> = {
 
 export interface TestRelay {
   readonly relay: Relay;
+  readonly doors: Doors;
   readonly identity: Identity;
   readonly port: number;
   readonly data: string;
@@ -68,14 +71,17 @@ export async function startRelay(options: TestRelayOptions = {}): Promise<TestRe
       throw error;
     },
   });
+  const doors = new Doors(relay);
   const service = await protocols.flexim.serve({
     host: '127.0.0.1',
     port: options.port ?? 0,
     relay,
     identity,
+    door: ownDoor(doors),
   });
   return {
     relay,
+    doors,
     identity,
     port: service.address.port,
     data,

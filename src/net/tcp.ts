@@ -13,8 +13,8 @@ class TcpChannel implements Channel {
   readonly remote: string;
   readonly #socket: Socket;
 
-  constructor(socket: Socket) {
-    this.remote = socket.remoteAddress ?? ''; // which is gone with the connection
+  constructor(socket: Socket, remote = remoteOf(socket)) {
+    this.remote = remote;
     this.#socket = socket;
   }
 
@@ -59,6 +59,16 @@ class TcpChannel implements Channel {
   }
 }
 
+/** Asked for at once: it is gone with the connection. */
+export function remoteOf(socket: Socket): string {
+  return socket.remoteAddress ?? '';
+}
+
+/** A socket that another process has accepted, from the place that it saw. */
+export function adopted(socket: Socket, remote: string): Channel {
+  return new TcpChannel(socket, remote);
+}
+
 export interface TcpAddress {
   readonly host: string;
   readonly port: number;
@@ -70,9 +80,8 @@ export interface Listener {
   close(): Promise<void>;
 }
 
-export interface Accept {
-  /** Takes the channel, or resets it before it has opened it. */
-  accept(channel: Channel): void;
+/** What is asked about connections that are not there yet. */
+export interface Gate {
   /** False: what comes now is closed, at a third of the cost, and only counted. */
   isOpen(): boolean;
   turnedAway(): void;
@@ -80,21 +89,39 @@ export interface Accept {
   missed(): void;
 }
 
+export interface Accept<T> extends Gate {
+  /** Takes it, or resets it before it has opened it. */
+  accept(arrival: T): void;
+}
+
+interface Sockets {
+  readonly accept: (socket: Socket) => void;
+  readonly gate: Gate;
+  readonly paused?: boolean;
+}
+
 /** Listens, or throws `port-in-use` or `port-refused`. */
-export function listenTcp(at: TcpAddress, take: Accept): Promise<Listener> {
-  const server = createServer({ allowHalfOpen: false, noDelay: true }, (socket) =>
-    take.accept(new TcpChannel(socket)),
-  );
+export function listenTcp(at: TcpAddress, take: Accept<Channel>): Promise<Listener> {
+  return listenSockets(at, { accept: (socket) => take.accept(new TcpChannel(socket)), gate: take });
+}
+
+/** The same for sockets as they are; nothing is read from them when they are taken paused. */
+export function listenSockets(
+  at: TcpAddress,
+  { accept, gate, paused = false }: Sockets,
+): Promise<Listener> {
+  const options = { allowHalfOpen: false, noDelay: true, pauseOnConnect: paused };
+  const server = createServer(options, accept);
   // Node looks at it for each connection, before it makes a socket of it.
   Object.defineProperty(server, 'maxConnections', {
-    get: () => (take.isOpen() ? Infinity : -1),
+    get: () => (gate.isOpen() ? Infinity : -1),
   });
-  server.on('drop', () => take.turnedAway());
+  server.on('drop', () => gate.turnedAway());
   return new Promise((resolve, reject) => {
     server.once('error', (error) => reject(listenError(error, at)));
     server.listen({ host: at.host, port: at.port, backlog: 4_096 }, () => {
       server.removeAllListeners('error');
-      server.on('error', () => take.missed()); // a failed accept concerns one visitor; see also cli/descriptors.ts
+      server.on('error', () => gate.missed()); // a failed accept concerns one visitor; see also cli/descriptors.ts
       resolve(listener(server, at));
     });
   });

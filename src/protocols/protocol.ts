@@ -4,6 +4,7 @@
 import type { Identity } from '../crypto/identity.ts';
 import type { FleximError } from '../lib/errors.ts';
 import type { Log } from '../lib/log.ts';
+import type { Door } from '../net/door.ts';
 import type { Relay } from '../relay/relay.ts';
 
 export interface Protocol {
@@ -119,6 +120,8 @@ export interface ServeOptions {
   readonly port: number;
   readonly relay: Relay;
   readonly identity: Identity;
+  /** Where connections come in; a listener of this process when there is none. */
+  readonly door?: Door;
 }
 
 export interface Service {

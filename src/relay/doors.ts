@@ -1,53 +1,75 @@
-// Who may come in: connections in all and of one address, how fast they come, logins and new keys.
-// docs/protocols/flexim.md §11. Addresses are those of hostGroup(): an IPv6 /64 is one. All of it is
-// looked at before a connection owns anything, or before public-key work.
+// Who may come in: connections in all and of one address, and how fast they come. docs/protocols/flexim.md
+// §11. Addresses are those of hostGroup(): an IPv6 /64 is one. All of it is looked at before a connection
+// owns anything. Where a porter stands at the door (cli/porter/), this runs in its process.
 
 import type { Log } from '../lib/log.ts';
 import type { Clock } from '../lib/time.ts';
 import { Bucket, Buckets, type Rate } from './buckets.ts';
-import type { DropReason, Drops } from './drops.ts';
+import type { Drops } from './drops.ts';
 import { type Limits, rateOf } from './limits.ts';
 import { Refusals } from './refusals.ts';
 
-type Closed = 'connections-fast' | 'connections-full' | 'address-full' | 'address-fast';
+export type ShutReason =
+  | 'connections-fast'
+  | 'connections-full'
+  | 'address-full'
+  | 'address-fast'
+  | 'no-descriptors';
 
-const WORDS: Readonly<Record<Closed, string>> = {
+const WORDS: Readonly<Record<ShutReason, string>> = {
   'connections-fast': 'connections were closed: more came than --arrivals-per-second',
   'connections-full': 'connections were reset: --connections are open',
   'address-full': 'connections were reset: an address has --connections-per-address open',
   'address-fast': 'connections were reset: an address is over --connects-per-second',
+  'no-descriptors': 'connections were lost: no file descriptors left',
 };
 
+/** Hears of everybody who was not let in. */
+export type Shut = (reason: ShutReason, times?: number) => void;
+
+/** Counts them, and tells the operator without filling his log. */
+export function countShut(drops: Drops, log: Log): Shut {
+  const refusals = new Refusals(log);
+  return (reason, times = 1) => {
+    drops.count(reason, times);
+    refusals.note(reason, WORDS[reason], times);
+  };
+}
+
+/** The limits that concern the door. */
+export const DOOR_LIMITS = [
+  'connections',
+  'connectionsPerAddress',
+  'connectsPerSecond',
+  'connectsBurst',
+  'arrivalsPerSecond',
+  'arrivalsBurst',
+] as const satisfies readonly (keyof Limits)[];
+export type DoorLimits = Pick<Limits, (typeof DOOR_LIMITS)[number]>;
+
 export interface DoorsOptions {
-  readonly limits: Limits;
-  readonly drops: Drops;
+  readonly limits: DoorLimits;
   readonly clock: Clock;
-  readonly log: Log;
+  readonly shut: Shut;
 }
 
 export class Doors {
-  readonly #limits: Limits;
-  readonly #drops: Drops;
-  readonly #refusals: Refusals;
+  readonly #limits: DoorLimits;
+  readonly #shut: Shut;
   readonly #clock: Clock;
   readonly #arrival: Rate;
   readonly #arrivals = new Bucket();
   readonly #connects: Buckets;
-  readonly #logins: Buckets;
-  readonly #newKeys: Buckets;
   readonly #open = new Map<string, number>(); // connections by address
   #inAll = 0;
 
-  constructor({ limits, drops, clock, log }: DoorsOptions) {
+  constructor({ limits, clock, shut }: DoorsOptions) {
     this.#limits = limits;
-    this.#drops = drops;
-    this.#refusals = new Refusals(log);
+    this.#shut = shut;
     this.#clock = clock;
     this.#arrival = rateOf(limits, 'arrivalsPerSecond', { burst: 'arrivalsBurst' });
     const connects = rateOf(limits, 'connectsPerSecond', { burst: 'connectsBurst' });
     this.#connects = new Buckets({ rate: connects, clock });
-    this.#logins = new Buckets({ rate: rateOf(limits, 'loginsPerMinute', { per: 60 }), clock });
-    this.#newKeys = new Buckets({ rate: rateOf(limits, 'newKeysPerHour', { per: 3_600 }), clock });
   }
 
   get connections(): number {
@@ -69,13 +91,18 @@ export class Doors {
     const { connections, connectionsPerAddress } = this.#limits;
     const open = this.#open.get(address) ?? 0;
     // What one address does too much is not charged to all.
-    if (open >= connectionsPerAddress) return this.#shut('address-full');
-    if (this.#connects.take(address) > 0) return this.#shut('address-fast');
+    if (open >= connectionsPerAddress) return this.#refuse('address-full');
+    if (this.#connects.take(address) > 0) return this.#refuse('address-fast');
     this.#arrivals.spend(1, this.#clock.now(), this.#arrival);
-    if (this.#inAll >= connections) return this.#shut('connections-full');
-    this.#open.set(address, open + 1);
-    this.#inAll++;
+    if (this.#inAll >= connections) return this.#refuse('connections-full');
+    this.count(address);
     return true;
+  }
+
+  /** One that is in already, let in by somebody else. */
+  count(address: string): void {
+    this.#open.set(address, (this.#open.get(address) ?? 0) + 1);
+    this.#inAll++;
   }
 
   /** Once for each that came in. */
@@ -86,34 +113,13 @@ export class Doors {
     this.#inAll--;
   }
 
-  /** Seconds until this address may try a login; 0: now, and it counts. */
-  login(address: string): number {
-    return seconds(this.#logins.take(address));
-  }
-
-  /** The same for a key that was never here. */
-  newKey(address: string): number {
-    return seconds(this.#newKeys.take(address));
-  }
-
   /** A connection that the system could not give us. */
   missed(): void {
-    const message = 'connections were lost: no file descriptors left';
-    this.#count('no-descriptors', message);
+    this.#shut('no-descriptors');
   }
 
-  #shut(reason: Closed): false {
-    this.#count(reason, WORDS[reason]);
+  #refuse(reason: ShutReason): false {
+    this.#shut(reason);
     return false;
   }
-
-  #count(reason: DropReason, message: string): void {
-    this.#drops.count(reason);
-    this.#refusals.note(reason, message);
-  }
-}
-
-/** Whole seconds, as clients are told: never 0 for a wait. */
-export function seconds(milliseconds: number): number {
-  return Math.ceil(milliseconds / 1_000);
 }

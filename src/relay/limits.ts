@@ -125,10 +125,10 @@ export function liveLimits(limits: Partial<Limits>): LiveLimits {
 }
 
 /** A rate that follows the limits when they change; `per` is the time of the count, in seconds. */
-export function rateOf(
-  limits: Limits,
-  count: keyof Limits,
-  { burst = count, per = 1 }: { burst?: keyof Limits; per?: number } = {},
+export function rateOf<Name extends keyof Limits>(
+  limits: Pick<Limits, Name>,
+  count: Name,
+  { burst = count, per = 1 }: { burst?: Name; per?: number } = {},
 ): Rate {
   return {
     get perSecond() {

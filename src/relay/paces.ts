@@ -4,8 +4,8 @@
 
 import type { Clock } from '../lib/time.ts';
 import { Bucket, Buckets, type Rate } from './buckets.ts';
-import { seconds } from './doors.ts';
 import { type Limits, rateOf } from './limits.ts';
+import { seconds } from './logins.ts';
 import { Pauses } from './pauses.ts';
 
 /** What is needed of a connection. */

@@ -19,14 +19,14 @@ export class Refusals {
     this.#log = log;
   }
 
-  /** One more refusal for this reason; the first of a period is logged at once. */
-  note(reason: string, message: string): void {
+  /** More refusals for this reason; the first of a period are logged at once. */
+  note(reason: string, message: string, count = 1): void {
     const sum = this.#sums.get(reason);
     if (sum) {
-      sum.count++;
+      sum.count += count;
       return;
     }
-    this.#log.warn({ reason, count: 1 }, message);
+    this.#log.warn({ reason, count }, message);
     this.#begin(reason, message);
   }
 

@@ -3,10 +3,11 @@
 import type { Log } from '../lib/log.ts';
 import type { Clock } from '../lib/time.ts';
 import { Directory, type DirectoryStore } from './directory.ts';
-import { Doors } from './doors.ts';
+import { countShut, type Shut } from './doors.ts';
 import { Drops } from './drops.ts';
 import { Expiry } from './expiry.ts';
 import { type Limits, type LiveLimits, liveLimits } from './limits.ts';
+import { Logins } from './logins.ts';
 import { Paces } from './paces.ts';
 import { type PrekeyStore, Prekeys } from './prekeys.ts';
 import { Queue, type QueueStore } from './queue.ts';
@@ -42,7 +43,9 @@ export interface Relay {
   readonly expiry: Expiry;
   readonly prekeys: Prekeys;
   readonly drops: Drops;
-  readonly doors: Doors;
+  /** Hears of everybody whom the door did not let in. */
+  readonly shut: Shut;
+  readonly logins: Logins;
   readonly paces: Paces;
   readonly turns: Turns;
   /** The store cannot be trusted any more. */
@@ -58,7 +61,8 @@ export function createRelay(options: RelayOptions): Relay {
   const router = new Router({ names: directory, queue, limits, drops, clock, durable });
   const expiry = new Expiry({ queue, store, limits, clock, drops, log });
   const prekeys = new Prekeys(store);
-  const doors = new Doors({ limits, drops, clock, log });
+  const shut = countShut(drops, log);
+  const logins = new Logins(limits, clock);
   const paces = new Paces(limits, clock);
   const turns = new Turns({
     clock,
@@ -71,7 +75,7 @@ export function createRelay(options: RelayOptions): Relay {
   });
   return {
     ...{ name, roster, limits, clock, log, directory, queue, router, expiry, prekeys },
-    ...{ drops, doors, paces, turns, broken },
+    ...{ drops, shut, logins, paces, turns, broken },
   };
 }
 

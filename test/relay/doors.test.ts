@@ -3,9 +3,10 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { type Log, silent } from '../../src/lib/log.ts';
-import { Doors } from '../../src/relay/doors.ts';
+import { countShut, Doors } from '../../src/relay/doors.ts';
 import { Drops } from '../../src/relay/drops.ts';
 import { DEFAULT_LIMITS, type Limits, liveLimits } from '../../src/relay/limits.ts';
+import { Logins } from '../../src/relay/logins.ts';
 import { FakeClock } from '../clock.ts';
 import { CROWD } from '../relay.ts';
 
@@ -23,7 +24,8 @@ function house(limits: Partial<Limits>) {
   const warn = (fields: object, message: string) => lines.push({ ...(fields as Line), message });
   const log: Log = { ...silent, warn };
   const all = liveLimits({ ...DEFAULT_LIMITS, ...CROWD, ...limits });
-  return { clock, drops, lines, limits: all, doors: new Doors({ limits: all, drops, clock, log }) };
+  const doors = new Doors({ limits: all, clock, shut: countShut(drops, log) });
+  return { clock, drops, lines, limits: all, doors, logins: new Logins(all, clock) };
 }
 
 /** How many of so many tries are let in. */
@@ -104,25 +106,25 @@ test('new connections in all a second, beyond the burst; those of a hasty addres
 });
 
 test('logins a minute and new keys an hour, with the seconds to wait', () => {
-  const { doors, clock } = house({ loginsPerMinute: 6, newKeysPerHour: 3 });
-  for (let i = 0; i < 6; i++) assert.is(doors.login('a'), 0);
-  assert.is(doors.login('a'), 10);
-  assert.is(doors.login('b'), 0);
-  for (let i = 0; i < 3; i++) assert.is(doors.newKey('a'), 0);
-  assert.is(doors.newKey('a'), 1_200);
+  const { logins, clock } = house({ loginsPerMinute: 6, newKeysPerHour: 3 });
+  for (let i = 0; i < 6; i++) assert.is(logins.try('a'), 0);
+  assert.is(logins.try('a'), 10);
+  assert.is(logins.try('b'), 0);
+  for (let i = 0; i < 3; i++) assert.is(logins.newKey('a'), 0);
+  assert.is(logins.newKey('a'), 1_200);
   clock.pass(9_500);
-  assert.is(doors.login('a'), 1, 'never 0 for a wait');
+  assert.is(logins.try('a'), 1, 'never 0 for a wait');
   clock.pass(500);
-  assert.is(doors.login('a'), 0);
+  assert.is(logins.try('a'), 0);
 });
 
 test('0 is no limit, for each of them', () => {
-  const { doors, drops } = house({});
+  const { doors, logins, drops } = house({});
   assert.is(
     tries(doors, 20_000, () => 'a'),
     20_000,
   );
-  for (let i = 0; i < 1_000; i++) assert.is(doors.login('a') + doors.newKey('a'), 0);
+  for (let i = 0; i < 1_000; i++) assert.is(logins.try('a') + logins.newKey('a'), 0);
   assert.equal(drops.totals(), {});
 });
 

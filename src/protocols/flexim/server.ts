@@ -5,7 +5,8 @@ import { hostGroup } from '../../lib/address.ts';
 import { Deadlines } from '../../lib/time.ts';
 import type { Channel } from '../../net/channel.ts';
 import { type ConnectionOptions, flushAll } from '../../net/connection.ts';
-import { listenTcp } from '../../net/tcp.ts';
+import { ownDoor } from '../../net/door.ts';
+import { Doors } from '../../relay/doors.ts';
 import { type Relay, settleRelay } from '../../relay/relay.ts';
 import type { ServeOptions, Service } from '../protocol.ts';
 import { type House, Visitor } from './visitor.ts';
@@ -25,10 +26,13 @@ export class Flexim implements House {
   readonly #strangers = new Set<Visitor>(); // not logged in, the oldest first
   readonly #hellos: Deadlines<Visitor>;
   readonly #logins: Deadlines<Visitor>;
+  readonly #left: (remote: string) => void;
   #empty: (() => void) | null = null;
 
-  constructor(relay: Relay, identity: Identity) {
+  /** `left` hears where somebody came from who is gone. */
+  constructor(relay: Relay, identity: Identity, left: (remote: string) => void = () => {}) {
     this.relay = relay;
+    this.#left = left;
     this.identity = identity;
     const { limits, clock, router } = relay;
     this.members = { replyBytes: limits.replyBytes, account: router.memory.account };
@@ -38,9 +42,7 @@ export class Flexim implements House {
   }
 
   accept(channel: Channel): void {
-    const group = hostGroup(channel.remote);
-    if (!this.relay.doors.enter(group)) return channel.reset();
-    this.#visitors.add(new Visitor(channel, this, group));
+    this.#visitors.add(new Visitor(channel, this, hostGroup(channel.remote)));
     if (this.#strangers.size <= this.relay.limits.strangers) return;
     // Who says nothing must not keep others out: the newest gets the place of the one longest here.
     for (const oldest of this.#strangers) return oldest.crowdedOut();
@@ -57,7 +59,7 @@ export class Flexim implements House {
 
   gone(visitor: Visitor): void {
     this.#visitors.delete(visitor);
-    this.relay.doors.leave(visitor.group);
+    this.#left(visitor.remote);
     if (this.#visitors.size === 0) this.#empty?.();
   }
 
@@ -89,18 +91,12 @@ export class Flexim implements House {
   }
 }
 
-export async function serve({ host, port, relay, identity }: ServeOptions): Promise<Service> {
-  const house = new Flexim(relay, identity);
+export async function serve(options: ServeOptions): Promise<Service> {
+  const { host, port, relay, identity } = options;
+  const door = options.door ?? ownDoor(new Doors(relay));
+  const house = new Flexim(relay, identity, (remote) => door.left(remote));
   relay.expiry.start();
-  const listener = await listenTcp(
-    { host, port },
-    {
-      accept: (channel) => house.accept(channel),
-      isOpen: () => relay.doors.isOpen(),
-      turnedAway: () => relay.doors.turnedAway(),
-      missed: () => relay.doors.missed(),
-    },
-  );
+  const listener = await door.open({ host, port }, (channel) => house.accept(channel));
   return {
     address: listener.address,
     stop: async () => {

@@ -168,7 +168,7 @@ export class Stranger {
     if (this.#stage !== 'greeted') return visitor.refuseLogin('one AUTH a connection');
     if (key === null || client === null) return visitor.refuseLogin('the key is not 64 hex digits');
     if (!isCanonical(client)) return visitor.refuseLogin(WEAK);
-    const wait = this.#house.relay.doors.login(visitor.group);
+    const wait = this.#house.relay.logins.try(visitor.group);
     if (wait > 0)
       return visitor.refuseLogin(`${wait} too many logins from your address`, 'login-busy');
     this.#stage = 'challenged';
@@ -211,10 +211,10 @@ export class Stranger {
   }
 
   #admit(nonce: string): void {
-    const { directory, doors, drops } = this.#house.relay;
+    const { directory, logins, drops } = this.#house.relay;
     const key = this.#key;
     // Not before the response is right: a failed login must not tell whether the key is known (§5.4).
-    const wait = directory.isKnown(key) ? 0 : doors.newKey(this.#visitor.group);
+    const wait = directory.isKnown(key) ? 0 : logins.newKey(this.#visitor.group);
     if (wait > 0)
       return this.#visitor.refuseLogin(
         `${wait} too many new keys from your address`,

@@ -31,7 +31,7 @@ export interface House {
 }
 
 export class Visitor implements ConnectionHandler {
-  readonly group: string; // where it comes from
+  readonly group: string; // where it comes from, as limits count it
   readonly #house: House;
   readonly #connection: Connection;
   #stranger: Stranger | null; // until the login
@@ -45,6 +45,10 @@ export class Visitor implements ConnectionHandler {
     this.#connection = new Connection(channel, helloDelimiter, this, house.strangers);
     this.#stranger = new Stranger(this, this.#connection, house);
     house.expect(this, 'hello');
+  }
+
+  get remote(): string {
+    return this.#connection.channel.remote;
   }
 
   /** What it sends is not looked at any more. */

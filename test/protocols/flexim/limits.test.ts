@@ -5,8 +5,11 @@ import { encode } from '@msgpack/msgpack';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { newIdentity } from '../../../src/crypto/identity.ts';
+import { hostGroup } from '../../../src/lib/address.ts';
 import { systemClock } from '../../../src/lib/time.ts';
+import { admit } from '../../../src/net/door.ts';
 import { Flexim } from '../../../src/protocols/flexim/server.ts';
+import { Doors } from '../../../src/relay/doors.ts';
 import { DEFAULT_LIMITS, type Limits, STRANGER_BODY } from '../../../src/relay/limits.ts';
 import { createRelay } from '../../../src/relay/relay.ts';
 import { FakeChannel, turn } from '../../channel.ts';
@@ -41,7 +44,8 @@ function house(limits: Partial<Limits> = {}) {
     log: { debug() {}, info() {}, warn() {}, error() {} },
     ...PAPER,
   });
-  const flexim = new Flexim(relay, newIdentity());
+  const doors = new Doors(relay);
+  const flexim = new Flexim(relay, newIdentity(), (remote) => doors.leave(hostGroup(remote)));
   const channels: FakeChannel[] = [];
   const from = (remote: string) => {
     const channel = new FakeChannel();
@@ -49,14 +53,14 @@ function house(limits: Partial<Limits> = {}) {
     channel.reset = () => {
       channel.calls.push('reset');
     };
-    flexim.accept(channel);
+    admit(doors, channel, (admitted) => flexim.accept(admitted));
     if (!wasReset(channel)) channels.push(channel);
     return channel;
   };
   const closeAll = () => {
     for (const channel of channels) channel.handler.closed(null);
   };
-  return { relay, from, closeAll };
+  return { relay, doors, from, closeAll };
 }
 
 const wasReset = (channel: FakeChannel) => channel.calls.includes('reset');
@@ -74,7 +78,7 @@ async function respond(peer: Peer, keys = newKeys()) {
 const coming = suite('flexim limits: coming in');
 
 coming('connections beyond a limit are reset before anything is opened for them', () => {
-  const { relay, from, closeAll } = house({ connections: 4, connectionsPerAddress: 2 });
+  const { relay, doors, from, closeAll } = house({ connections: 4, connectionsPerAddress: 2 });
   const first = [from('192.0.2.1'), from('::ffff:192.0.2.1')];
   assert.ok(wasReset(from('192.0.2.1')));
   assert.throws(() => from('192.0.2.1').handler, /nobody has opened it/);
@@ -85,20 +89,20 @@ coming('connections beyond a limit are reset before anything is opened for them'
   assert.equal(relay.drops.totals(), { 'address-full': 3, 'connections-full': 1 });
   first[0]?.handler.closed(null);
   assert.not.ok(wasReset(from('2001:db8:1:2::1')));
-  assert.is(relay.doors.connections, 4);
+  assert.is(doors.connections, 4);
   closeAll();
 });
 
 coming('the count is even again when all have gone, however they went', () => {
-  const { relay, from } = house();
+  const { doors, from } = house();
   const channels = Array.from({ length: 30 }, (_, i) => from(`192.0.2.${i}`));
-  assert.is(relay.doors.connections, 30);
+  assert.is(doors.connections, 30);
   channels.forEach((channel, i) => {
     if (i % 3 === 0) channel.feed(Buffer.from('GET /'));
     if (i % 3 === 1) channel.feed(HELLO, command('BYE'));
     channel.handler.closed(i % 2 ? new Error('gone') : null);
   });
-  assert.is(relay.doors.connections, 0);
+  assert.is(doors.connections, 0);
 });
 
 coming(
@@ -114,7 +118,7 @@ coming(
       );
       assert.is(third, 'ECONNRESET');
       await a.destroy();
-      await until(() => relay.relay.doors.connections === 1, 'it is seen to be gone');
+      await until(() => relay.doors.connections === 1, 'it is seen to be gone');
       await (await connect()).greet();
       assert.is(relay.relay.drops.of('connections-full'), 1);
     },
@@ -135,7 +139,7 @@ coming(
       );
       assert.is(third, 0);
       assert.equal(relay.relay.drops.totals(), { 'connections-fast': 1 });
-      assert.is(relay.relay.doors.connections, 2);
+      assert.is(relay.doors.connections, 2);
     },
     { limits: { arrivalsPerSecond: 0.001, arrivalsBurst: 2 } },
   ),
@@ -507,7 +511,7 @@ users(
     assert.is((await newer.peer.lastStatus()).status, -7);
     await stopped;
     assert.is(pauses.size, 0);
-    assert.is(relay.relay.doors.connections, 0);
+    assert.is(relay.doors.connections, 0);
   }),
 );
 
