@@ -19,6 +19,7 @@ import { changed, LIMIT_OPTIONS, limitsOf } from './limits.ts';
 import { createLog, LOG_LEVELS, type LogLevel } from './log.ts';
 import { checkValues, declare, type Options, parser, type Settings, settle } from './options.ts';
 import { configFile, dataHome } from './places.ts';
+import { PorterDoor } from './porter/door.ts';
 import { checkNews, opening, STORE_NAME, storeDirectory } from './store.ts';
 
 const NAME = 'flexim-relay';
@@ -97,6 +98,25 @@ async function start(read: () => RelaySettings): Promise<void> {
   outliveReaders();
   const settings = read();
   const log = createLog(settings['log-level'] as LogLevel, process.stderr.isTTY);
+  const limits = withinDescriptors(limitsOf(settings), log);
+  const door = new PorterDoor({ limits, log }); // it starts while the store is opened
+  try {
+    await run({ settings, read, log, limits, door });
+  } catch (error) {
+    door.end();
+    throw error;
+  }
+}
+
+interface Starting {
+  readonly settings: RelaySettings;
+  readonly read: () => RelaySettings;
+  readonly log: ReturnType<typeof createLog>;
+  readonly limits: Limits;
+  readonly door: PorterDoor;
+}
+
+async function run({ settings, read, log, limits, door }: Starting): Promise<void> {
   const home = dataHome(process.env);
   const keysPlace = findKeysDirectory({ flag: settings.keys, cwd: process.cwd(), dataHome: home });
   const key = await new Keys(keysPlace.path).relayKey();
@@ -105,7 +125,6 @@ async function start(read: () => RelaySettings): Promise<void> {
   const store = await openStore(data, STORE_NAME, opening(data, news));
   const clock: Clock = systemClock;
   const identity = identityFromSeed(key.content.seed);
-  const limits = withinDescriptors(limitsOf(settings), log);
   const relay = createRelay({
     name: settings.name,
     roster: settings.roster as RosterPolicy,
@@ -124,14 +143,16 @@ async function start(read: () => RelaySettings): Promise<void> {
   });
   try {
     const { host, port } = settings;
-    const service = await protocols.flexim.serve({ host, port, relay, identity });
+    door.shut = relay.shut;
+    const service = await protocols.flexim.serve({ host, port, relay, identity, door });
     // Before the address is out: who has it may send signals at once.
     const stop = async () => {
       await service.stop();
+      door.end();
       await store.close();
       log.info({ drops: relay.drops.totals() }, 'stopped');
     };
-    obeySignals({ relay, limits, store, read, log, stop });
+    obeySignals({ relay, limits, door, store, read, log, stop });
     const made = key.made ? 'made a new key' : 'using the key';
     log.info({ path: key.path, from: keysPlace.why }, made);
     log.info({ ...service.address, store: store.path }, 'listening');
@@ -158,6 +179,7 @@ export function reachableHost(host: string, interfaces = networkInterfaces()): s
 interface Running {
   readonly relay: Relay;
   limits: Limits; // as set, where 0 is no limit
+  readonly door: PorterDoor;
   readonly store: Store;
   readonly read: () => RelaySettings;
   readonly log: ReturnType<typeof createLog>;
@@ -219,6 +241,7 @@ function readAgain(running: Running): void {
     const { live, later } = changed(running.limits, limits);
     Object.assign(relay.limits, liveLimits(live));
     running.limits = { ...running.limits, ...live };
+    running.door.limits(running.limits);
     log.info({ name: relay.name, roster: relay.roster, limits: live }, 'read the settings again');
     if (later.length > 0) log.warn({ options: later }, 'these count from the next start only');
   } catch (error) {

@@ -59,6 +59,9 @@ class TcpChannel implements Channel {
   }
 }
 
+/** A connection as the system gives it. */
+export type Arrival = Socket;
+
 /** Asked for at once: it is gone with the connection. */
 export function remoteOf(socket: Socket): string {
   return socket.remoteAddress ?? '';

@@ -73,7 +73,7 @@ export const DEFAULT_LIMITS: Limits = {
   connectionsPerAddress: 1_000,
   connectsPerSecond: 100,
   connectsBurst: 500,
-  arrivalsPerSecond: 1_000,
+  arrivalsPerSecond: 300,
   arrivalsBurst: 2_000,
   helloMs: 10_000,
   loginMs: 15_000,
