@@ -60,8 +60,15 @@ export interface Post {
   readonly told: boolean;
 }
 
+/** How a sender is told apart from others: the tag in rows, and as a name for maps. */
+interface Mark {
+  readonly tag: Buffer;
+  readonly name: string;
+}
+
 /** A post whose bytes lie in blocks of the queue. */
-export interface Draft extends Entry {
+export interface Draft extends Entry, Mark {
+  readonly tag: Buffer;
   readonly poster: Poster | null;
   readonly to: string;
   readonly n: number;
@@ -96,7 +103,7 @@ export class Mailbox {
   readonly #tables: Tables;
   readonly #blocks: Blocks;
   readonly #tagOf: (recipient: string, sender: string) => Buffer;
-  readonly #tags = new Map<string, Buffer>();
+  readonly #marks = new Map<string, Mark>(); // by sender
   #shares = new Map<string, Share>(); // those looked at since; changed ones are written
   #changed = new Set<string>();
   #account: Account;
@@ -156,7 +163,7 @@ export class Mailbox {
     const { count, bytes } = this.#account;
     const { queueMessages, queueBytes, queueShare } = limits;
     if (count + 1 > queueMessages || bytes + length > queueBytes) return 'mailbox-full';
-    const share = this.#share(this.#tag(sender).toString('latin1'));
+    const share = this.#share(this.#mark(sender).name);
     const part = queueShare / 100;
     if (share.count + 1 > queueMessages * part || share.bytes + length > queueBytes * part)
       return 'share-full';
@@ -165,12 +172,22 @@ export class Mailbox {
 
   append({ number, sender, bytes, start, end, poster, to, n, told }: Post): void {
     const length = end - start;
-    const place = this.#blocks.put(bytes, start, end);
-    const tag = this.#tag(sender);
-    const last = place.start + length;
-    this.#drafts.push({ number, tag, ...place, end: last, poster, to, n, told });
-    this.#pending = Math.min(this.#pending, number);
-    this.#count(tag, length, 1);
+    const { block, start: at } = this.#blocks.put(bytes, start, end);
+    const { tag, name } = this.#mark(sender);
+    this.#drafts.push({
+      number,
+      tag,
+      name,
+      block,
+      start: at,
+      end: at + length,
+      poster,
+      to: to === this.key ? this.key : to, // the same text, and not one more for each Message
+      n,
+      told,
+    });
+    if (number < this.#pending) this.#pending = number;
+    this.#count(name, length, 1);
   }
 
   /** All up to and with this number were delivered. */
@@ -231,10 +248,10 @@ export class Mailbox {
 
   /** Asks for what was delivered to be removed, and for nothing that needs room. */
   writeRemovals(): void {
-    for (const { tag, start, end } of this.#drafts) this.#count(tag, end - start, -1);
+    for (const { name, start, end } of this.#drafts) this.#count(name, end - start, -1);
     this.#remove();
     this.#writeAccount();
-    for (const { tag, start, end } of this.#drafts) this.#count(tag, end - start, 1);
+    for (const { name, start, end } of this.#drafts) this.#count(name, end - start, 1);
   }
 
   /** The batch is on the disk. */
@@ -265,7 +282,7 @@ export class Mailbox {
     this.#account.next = Math.max(next, this.#account.next);
     this.#shares = new Map();
     this.#changed = new Set();
-    for (const { tag, start, end } of this.#drafts) this.#count(tag, end - start, 1);
+    for (const { name, start, end } of this.#drafts) this.#count(name, end - start, 1);
     for (const draft of back) draft.poster?.settled(draft, 'store-full');
     this.reader?.rowsKept(); // nothing came, and nothing will: he may have waited for it
     return again.reduce((sum, { start, end }) => sum + end - start, 0);
@@ -293,7 +310,7 @@ export class Mailbox {
 
   #isWanted(draft: Draft): boolean {
     if (draft.number >= this.#account.head) return true;
-    this.#count(draft.tag, draft.end - draft.start, -1);
+    this.#count(draft.name, draft.end - draft.start, -1);
     draft.poster?.settled(draft, null);
     return false;
   }
@@ -313,7 +330,7 @@ export class Mailbox {
       }
       const from = Math.max(account.head, segment.first) - segment.first;
       const to = Math.min(this.#wantedHead - segment.first, segment.count);
-      for (let i = from; i < to; i++) this.#count(segment.tag(i), segment.length(i), -1);
+      for (let i = from; i < to; i++) this.#count(nameOf(segment.tag(i)), segment.length(i), -1);
       account.head = segment.first + to;
       if (to < segment.count) {
         account.base = segment.first;
@@ -335,13 +352,14 @@ export class Mailbox {
     return row ? decodeAccount(row) : newAccount();
   }
 
-  #tag(sender: string): Buffer {
-    let tag = this.#tags.get(sender);
-    if (!tag) {
-      tag = this.#tagOf(this.key, sender);
-      this.#tags.set(sender, tag);
+  #mark(sender: string): Mark {
+    let mark = this.#marks.get(sender);
+    if (!mark) {
+      const tag = this.#tagOf(this.key, sender);
+      mark = { tag, name: nameOf(tag) };
+      this.#marks.set(sender, mark);
     }
-    return tag;
+    return mark;
   }
 
   #share(tag: string): Share {
@@ -354,10 +372,9 @@ export class Mailbox {
     return share;
   }
 
-  #count(tag: Buffer, length: number, sign: 1 | -1): void {
+  #count(name: string, length: number, sign: 1 | -1): void {
     this.#account.count += sign;
     this.#account.bytes += sign * length;
-    const name = tag.toString('latin1');
     const share = this.#share(name);
     share.count += sign;
     share.bytes += sign * length;
@@ -379,6 +396,10 @@ export class Mailbox {
     if (this.#account.count === 0) accounts.remove(this.#id);
     else accounts.put(this.#id, encodeAccount(this.#account));
   }
+}
+
+function nameOf(tag: Buffer): string {
+  return tag.toString('latin1');
 }
 
 function lowest(drafts: readonly Draft[]): number {
