@@ -204,6 +204,26 @@ relay(
 );
 
 relay(
+  'the relay is killed while sockets are on their way to it: no porter stays behind',
+  withHome(async (home) => {
+    for (let round = 0; round < 5; round++) {
+      const child = home.start('flexim-relay', ['--port', '0']);
+      const [line] = await once(child.stdout as NodeJS.ReadableStream, 'data');
+      const port = Number(/:(\d+)\?/.exec(`${line}`)?.[1]);
+      const [pid = 0] = childrenOf(child.pid as number);
+      child.kill('SIGSTOP'); // it confirms nothing any more
+      const sockets = Array.from({ length: 5 }, () => connect({ port, host: '127.0.0.1' }));
+      for (const socket of sockets) socket.on('error', () => {});
+      await Promise.all(sockets.map((socket) => once(socket, 'connect')));
+      child.kill('SIGKILL');
+      await once(child, 'close');
+      await until(() => !lives(pid), `round ${round}`);
+      for (const socket of sockets) socket.destroy();
+    }
+  }),
+);
+
+relay(
   'the porter is killed: conversations go on, and new ones begin',
   withHome((home) =>
     withRelayProcess(home, [], async (process_) => {

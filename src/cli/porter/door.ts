@@ -79,16 +79,18 @@ export class PorterDoor implements Door {
   /** Nobody more comes in. */
   end(): void {
     this.#isOver = true;
+    this.#porter.stdin?.destroy();
     if (this.#porter.connected) this.#porter.disconnect();
   }
 
   // ---- the porter's life ----
 
   #start(): ChildProcess {
-    const porter = fork(PROGRAM, [], { stdio: ['ignore', 'ignore', 'inherit', 'ipc'] });
+    const porter = fork(PROGRAM, [], { stdio: ['pipe', 'ignore', 'inherit', 'ipc'] });
     porter.on('message', (word: FromPorter, socket) => {
       if (porter === this.#porter) this.#heard(word, socket as Arrival | undefined);
     });
+    porter.stdin?.on('error', () => {}); // it is only there to be closed
     porter.on('error', () => {}); // `exit`, or the lack of it, says all
     porter.on('exit', (code, signal) => this.#died({ code, signal }));
     this.#porter = porter;

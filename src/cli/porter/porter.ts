@@ -112,8 +112,9 @@ process.on('message', (word: ToPorter) => {
 });
 // A signal to the whole group is for the relay, which still takes what is under way; this one goes with it.
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => {});
-process.on('disconnect', () => process.exit(0));
-if (!process.connected) process.exit(0); // it died while this one was starting, which nobody heard
+// Its death is seen on stdin, which says nothing else: Node does not emit `disconnect` while it waits for
+// the other side to confirm a socket, nor for what happened before anybody listened.
+process.stdin.on('close', () => process.exit(0)).resume();
 try {
   setPriority(NICE);
 } catch {
