@@ -33,10 +33,11 @@ export const FAULTS: readonly Fault[] = [
     about: 'event 20 before the commit is on the disk',
     scenario: 'kill',
     file: 'relay/mailbox.js',
-    find: 'poster, to, n, told });\n        this.#pending =',
-    replace: `poster: null, to, n, told });
-        queueMicrotask(() => poster?.settled({ number, tag, ...place, to, n, told }, null));
-        this.#pending =`,
+    find: 'if (number < this.#pending)',
+    replace: `const draft = this.#drafts.pop();
+        this.#drafts.push({ ...draft, poster: null });
+        queueMicrotask(() => poster?.settled(draft, null));
+        if (number < this.#pending)`,
     expects: ['lost'],
   },
   {
