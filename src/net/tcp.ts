@@ -1,63 +1,12 @@
 // Bare TCP as a Channel.
 
-import { createConnection, createServer, type Server, type Socket } from 'node:net';
+import { createConnection, createServer, type Server } from 'node:net';
 import { FleximError, systemCode } from '../lib/errors.ts';
-import type { Channel, ChannelHandler } from './channel.ts';
+import type { Channel } from './channel.ts';
+import { SocketChannel } from './socket.ts';
 
-const NO_BINDING = new Uint8Array(32);
-const KEEPALIVE_MS = 60_000;
-
-class TcpChannel implements Channel {
-  readonly binding = NO_BINDING;
-  readonly serverKey = null;
-  readonly remote: string;
-  readonly #socket: Socket;
-
-  constructor(socket: Socket) {
-    this.remote = socket.remoteAddress ?? ''; // which is gone with the connection
-    this.#socket = socket;
-  }
-
-  open(handler: ChannelHandler): void {
-    let failure: Error | null = null;
-    this.#socket.on('data', (chunk) => handler.data(chunk));
-    this.#socket.on('error', (error) => {
-      failure = error;
-    });
-    this.#socket.on('close', () => handler.closed(failure));
-  }
-
-  keep(): void {
-    this.#socket.setKeepAlive(true, KEEPALIVE_MS);
-  }
-
-  write(bytes: Uint8Array, written: () => void): void {
-    // Node also calls back for what a destroyed socket never wrote, and without an error.
-    this.#socket.write(bytes, (error) => {
-      if (!error && !this.#socket.destroyed) written();
-    });
-  }
-
-  pause(): void {
-    this.#socket.pause();
-  }
-
-  resume(): void {
-    this.#socket.resume();
-  }
-
-  end(): void {
-    if (this.#socket.destroyed) return;
-    this.#socket.end();
-    this.#socket.resume(); // what still comes is discarded by the handler, the end must be seen
-  }
-
-  reset(): void {
-    // Behind the end no reset is possible: libuv refuses, and the handle would stay open for ever.
-    if (this.#socket.writableEnded) this.#socket.destroy();
-    else this.#socket.resetAndDestroy();
-  }
-}
+// A cut is to be seen as one, not as an end.
+const RESETS = true;
 
 export interface TcpAddress {
   readonly host: string;
@@ -83,7 +32,7 @@ export interface Accept {
 /** Listens, or throws `port-in-use` or `port-refused`. */
 export function listenTcp(at: TcpAddress, take: Accept): Promise<Listener> {
   const server = createServer({ allowHalfOpen: false, noDelay: true }, (socket) =>
-    take.accept(new TcpChannel(socket)),
+    take.accept(new SocketChannel(socket, RESETS)),
   );
   // Node looks at it for each connection, before it makes a socket of it.
   Object.defineProperty(server, 'maxConnections', {
@@ -170,7 +119,7 @@ export function dialTcp(to: TcpAddress, { timeoutMs, signal }: DialTcpOptions): 
     socket.once('connect', () => {
       settle();
       socket.off('error', failed);
-      resolve(new TcpChannel(socket));
+      resolve(new SocketChannel(socket, RESETS));
     });
   });
 }
