@@ -46,19 +46,18 @@ async function attach(doors: Doors): Promise<Agent | null> {
 
 /** A seat, or why there is none yet. */
 async function own({ directory, own: open }: Doors): Promise<Agent | FleximError> {
-  if (!open)
+  const turn = open && takeTurn(directory);
+  const pid = turn ? null : turnOf(directory);
+  if (!open && pid === null)
     return new FleximError(
       'passphrase-needed',
       'the process that had unlocked the key has ended. Start another one, or this one anew',
     );
-  const turn = takeTurn(directory);
-  if (!turn) {
-    const pid = turnOf(directory);
+  if (!open || !turn)
     return new FleximError(
       'store-busy',
       `${pid === null ? 'another process' : `process ${pid}`} is opening this profile; try again`,
     );
-  }
   try {
     return await open();
   } catch (error) {
