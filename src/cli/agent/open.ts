@@ -15,7 +15,7 @@ import { findSeat } from './seat.ts';
 import { HOUSE, VERBS_MARK } from './wire.ts';
 
 /** How long an owner may need before he serves: at the start, and when one has ended. */
-const PATIENCE = { firstMs: 30_000, laterMs: 2_000 };
+const PATIENCE = { firstMs: 30_000, laterMs: 15_000 };
 
 /**
  * The messenger of the chosen identity, in this process or in the one that has it already; `options`
