@@ -3,6 +3,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import * as assert from 'uvu/assert';
 import { until } from '../../scene.ts';
 import type { World } from './world.ts';
 
@@ -62,6 +63,10 @@ export class Member {
     for (const letter of this.unsent.values()) this.#write(letter);
   }
 
+  signal(signal: NodeJS.Signals): void {
+    this.#process.kill(signal);
+  }
+
   /** Closes as a command does that is done. */
   async leave(): Promise<void> {
     this.#process.stdin?.end();
@@ -98,4 +103,41 @@ export class Member {
     this.said.push(said);
     if (said.said === 'sent') this.unsent.delete(said.id as string);
   }
+}
+
+/** Members that are gone when the test ends; what they said is shown when it fails. */
+export async function withMembers(
+  world: World,
+  roles: readonly Role[],
+  body: (members: readonly Member[]) => Promise<void>,
+): Promise<void> {
+  const members = roles.map((role) => new Member(world, role));
+  try {
+    await until(() => members.every(({ isOpen }) => isOpen), 'all open');
+    await body(members);
+  } catch (error) {
+    for (const { said, stderr } of members)
+      console.error(JSON.stringify(said.slice(-20)), stderr.slice(-2_000));
+    throw error;
+  } finally {
+    await Promise.all(members.map((member) => member.end()));
+  }
+}
+
+/** What was said on both sides is there, each once, with bob and with alice. */
+export async function settled(world: World, said: readonly string[], asked: readonly string[]) {
+  const got = () => world.bob.got({ key: world.key } as typeof world.bob).map(String);
+  const wanted = [...said, ...asked.map((each) => `re: ${each}`)].sort();
+  await until(() => {
+    void world.bob.me.tick();
+    return got().length >= wanted.length;
+  }, `${wanted.length} messages`);
+  await until(() => world.bob.me.status.unsettled === 0, 'receipts');
+  assert.equal(got().sort(), wanted);
+  const agent = await world.open();
+  const all = await agent.ask('history', world.bob.key, { limit: Number.POSITIVE_INFINITY });
+  const bodies = (isOut: boolean) =>
+    all.flatMap(({ outgoing, body }) => (outgoing === isOut ? [String(body)] : [])).sort();
+  assert.equal([bodies(true), bodies(false)], [wanted, [...asked].sort()]);
+  await agent.close();
 }
