@@ -13,24 +13,26 @@ import { isFleximError } from '../../lib/errors.ts';
 
 const TRUST = { max: 128, forbidden: 0o022, unfit: 'key-exposed' } as const;
 
+const HINTS = 'hints';
+
 /** The public key of a locked file that was opened here before, or null. */
 export function hintedKey(data: string, header: Uint8Array): string | null {
-  const bytes = readTrusted(placeOf(data, header), TRUST);
+  const bytes = readTrusted(join(data, HINTS, nameOf(header)), TRUST);
   return bytes && parseKey(view(bytes).toString('latin1'));
 }
 
+/** Where it cannot be left, or another process was as quick, the passphrase is asked for next time. */
 export function leaveHint(data: string, header: Uint8Array, key: string): void {
-  if (hintedKey(data, header) === key) return;
-  const path = placeOf(data, header);
-  rmSync(path, { force: true });
   try {
+    if (hintedKey(data, header) === key) return;
+    const path = join(privateDirectory(join(data, HINTS)), nameOf(header));
+    rmSync(path, { force: true });
     createFile(path, utf8(key));
   } catch (error) {
-    if (!isFleximError(error, 'key-exists')) throw error; // another process was as quick
+    if (!isFleximError(error)) throw error;
   }
 }
 
-function placeOf(data: string, header: Uint8Array): string {
-  const name = toHex(H('flexim.hint', header).subarray(0, 16));
-  return join(privateDirectory(join(data, 'hints')), name);
+function nameOf(header: Uint8Array): string {
+  return toHex(H('flexim.hint', header).subarray(0, 16));
 }

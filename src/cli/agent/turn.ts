@@ -20,7 +20,8 @@ export function takeTurn(directory: string): Turn | null {
     writeFileSync(path, JSON.stringify(thisProcess()), { flag: 'wx', mode: 0o600 });
     return { leave: () => rmSync(path, { force: true }) };
   } catch (error) {
-    if (systemCode(error) !== 'EEXIST') throw error;
+    // A disk that is full, say: then it is tried without, and the store says what is wrong.
+    if (systemCode(error) !== 'EEXIST') return { leave: () => {} };
   }
   if (!holderOf(path)) rmSync(path, { force: true }); // of a dead process: free for the next try
   return null;
