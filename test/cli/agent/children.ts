@@ -3,9 +3,21 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { setTimeout as sleep } from 'node:timers/promises';
 import * as assert from 'uvu/assert';
-import { until } from '../../scene.ts';
 import type { World } from './world.ts';
+
+const PATIENCE_MS = 60_000; // for what must come; only a failure waits so long
+const POLL_MS = 5;
+
+/** Waits until it holds, and leaves the processor to those who make it so. */
+export async function until(holds: () => boolean, what: string): Promise<void> {
+  const end = performance.now() + PATIENCE_MS;
+  while (!holds()) {
+    if (performance.now() > end) throw new Error(`never: ${what}`);
+    await sleep(POLL_MS);
+  }
+}
 
 export type Role = 'chat' | 'bot';
 

@@ -1,11 +1,13 @@
 // Processes of one profile: an owner that leaves, eight that begin in the same instant, an owner that is
-// suspended. Owners that are killed: killed.long.test.ts.
+// suspended, a damaged store. Owners that are killed: killed.long.test.ts.
 
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { fails } from '../../keystore/tools.ts';
-import { type Member, type Role, settled, withMembers } from './children.ts';
-import { heard, inWorld, newId, until } from './world.ts';
+import { type Member, type Role, settled, until, withMembers } from './children.ts';
+import { heard, inWorld, newId } from './world.ts';
 
 const test = suite('cli: processes of one profile');
 
@@ -81,6 +83,20 @@ test(
       }
       await settled(world, ['patience'], []);
     });
+  }),
+);
+
+test(
+  'a damaged store: the remedy is a command that there is for it',
+  inWorld(async (world) => {
+    await (await world.open()).close();
+    const store = join(world.profile, 'client.lmdb');
+    const bytes = readFileSync(store);
+    writeFileSync(store, bytes.fill(0xa5, 0, bytes.length / 2));
+    writeFileSync(`${store}.open`, '{}\n');
+    const remedy = `flexim doctor --recover --as alice --data ${world.data}`;
+    await fails(() => world.open(), 'store-damaged', remedy);
+    await fails(() => world.open(), 'store-damaged', remedy);
   }),
 );
 
