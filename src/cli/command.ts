@@ -8,8 +8,8 @@ export const COMMON = {
   data: { type: 'string', about: 'directory of the rest: which key each relay had' },
   relay: {
     type: 'string',
-    about: 'the relay: HOST, HOST:PORT or a flexim:// address',
-    default: '127.0.0.1:4321',
+    about:
+      'the relay: HOST, HOST:PORT or a flexim:// address; else the one used last, else 127.0.0.1:4321',
   },
   'passphrase-fd': {
     type: 'number',

@@ -36,6 +36,7 @@ export const EXIT: Readonly<Record<ErrorCode, number>> = {
   'no-bundle': 75,
   'not-connected': 69,
   'other-relay': 67,
+  'other-version': 76,
   'paper-invalid': 65,
   'passphrase-needed': 78,
   'passphrase-wrong': 66,

@@ -9,6 +9,7 @@ import { FleximError, isFleximError } from '../lib/errors.ts';
 import type { Common } from './command.ts';
 import { readPassphrase } from './passphrase.ts';
 import { dataHome } from './places.ts';
+import { chooseRelay, DEFAULT_RELAY } from './remember.ts';
 
 const PASSPHRASE_TRIES = 3;
 
@@ -45,16 +46,27 @@ export function openPins(settings: Common): Pins {
 
 /** Where the store of an identity lies, private to it. */
 export function profileDirectory(settings: Common, key: string): string {
-  return privateDirectory(join(dataDirectory(settings), key.slice(0, 32)));
+  return privateDirectory(profilePath(settings, key));
 }
 
-function dataDirectory(settings: Common): string {
+function profilePath(settings: Common, key: string): string {
+  return join(dataDirectory(settings), key.slice(0, 32));
+}
+
+/** The relay of an identity; when it is neither named nor the default one, that is told. */
+export function relayOf(settings: Common, key: string): Address {
+  const { text, why } = chooseRelay(settings.relay, profilePath(settings, key));
+  if (why === 'remembered' && text !== DEFAULT_RELAY) tell(`relay ${text} (used last)`);
+  return relayAddress(text);
+}
+
+export function dataDirectory(settings: Common): string {
   // One that a person named stays as it is, so long as nobody else can put files there.
   if (settings.data !== null) return namedDirectory(settings.data, '--data', process.cwd());
   return privateDirectory(join(dataHome(process.env), 'flexim'));
 }
 
-/** The relay that is meant; only bare Flexim is built in so far. */
+/** What names a relay, read; only bare Flexim is built in so far. */
 export function relayAddress(text: string): Address {
   const address = parseAddress(text);
   if (address.transport !== null && address.transport !== 'flexim')

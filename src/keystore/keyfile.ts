@@ -119,6 +119,11 @@ export function isLocked(bytes: Uint8Array): boolean {
   return kdf === KDF_SCRYPT;
 }
 
+/** What a file shows to who cannot open it: of a locked one no other has the same. */
+export function openPart(bytes: Uint8Array): Uint8Array {
+  return bytes.slice(0, HEADER_BYTES);
+}
+
 /** The AEAD key of a locked file's header; checks nothing, `isLocked` comes first. */
 export function deriveKey(bytes: Uint8Array, passphrase: string): Promise<Uint8Array> {
   const secret = utf8(passphrase.normalize('NFKC'));

@@ -16,6 +16,7 @@ import {
   encode,
   isLocked,
   type KeyContent,
+  openPart,
   SALT_BYTES,
   STORE_KEY_BYTES,
 } from './keyfile.ts';
@@ -90,6 +91,18 @@ export class Keys {
   async load(name: string, askPassphrase: AskPassphrase): Promise<LoadedKey> {
     checkName(name);
     return (await this.#load(name, askPassphrase)) ?? this.#missing(name);
+  }
+
+  /** The open part of a locked key's file; null when it is not locked. Asks nobody. */
+  async lock(name: string): Promise<Uint8Array | null> {
+    checkName(name);
+    const path = this.#path(name);
+    const bytes = readTrusted(path, TRUST) ?? this.#missing(name);
+    return inFile(path, async () => {
+      const part = isLocked(bytes) ? openPart(bytes) : null;
+      wipe(bytes);
+      return part;
+    });
   }
 
   /** The identities' names, by the file names alone. */

@@ -33,6 +33,7 @@ export const ERROR_CODES = [
   'no-bundle',
   'not-connected',
   'other-relay',
+  'other-version',
   'paper-invalid',
   'passphrase-needed',
   'passphrase-wrong',

@@ -2,74 +2,18 @@
 
 import { createConnection, createServer, type Server, type Socket } from 'node:net';
 import { FleximError, systemCode } from '../lib/errors.ts';
-import type { Channel, ChannelHandler } from './channel.ts';
+import type { Channel } from './channel.ts';
+import { SocketChannel } from './socket.ts';
 
-const NO_BINDING = new Uint8Array(32);
-const KEEPALIVE_MS = 60_000;
-
-class TcpChannel implements Channel {
-  readonly binding = NO_BINDING;
-  readonly serverKey = null;
-  readonly remote: string;
-  readonly #socket: Socket;
-
-  constructor(socket: Socket, remote = remoteOf(socket)) {
-    this.remote = remote;
-    this.#socket = socket;
-  }
-
-  open(handler: ChannelHandler): void {
-    let failure: Error | null = null;
-    this.#socket.on('data', (chunk) => handler.data(chunk));
-    this.#socket.on('error', (error) => {
-      failure = error;
-    });
-    this.#socket.on('close', () => handler.closed(failure));
-  }
-
-  keep(): void {
-    this.#socket.setKeepAlive(true, KEEPALIVE_MS);
-  }
-
-  write(bytes: Uint8Array, written: () => void): void {
-    // Node also calls back for what a destroyed socket never wrote, and without an error.
-    this.#socket.write(bytes, (error) => {
-      if (!error && !this.#socket.destroyed) written();
-    });
-  }
-
-  pause(): void {
-    this.#socket.pause();
-  }
-
-  resume(): void {
-    this.#socket.resume();
-  }
-
-  end(): void {
-    if (this.#socket.destroyed) return;
-    this.#socket.end();
-    this.#socket.resume(); // what still comes is discarded by the handler, the end must be seen
-  }
-
-  reset(): void {
-    // Behind the end no reset is possible: libuv refuses, and the handle would stay open for ever.
-    if (this.#socket.writableEnded) this.#socket.destroy();
-    else this.#socket.resetAndDestroy();
-  }
-}
+// A cut is to be seen as one, not as an end.
+const RESETS = true;
 
 /** A connection as the system gives it. */
 export type Arrival = Socket;
 
-/** Asked for at once: it is gone with the connection. */
-export function remoteOf(socket: Socket): string {
-  return socket.remoteAddress ?? '';
-}
-
 /** A socket that another process has accepted, from the place that it saw. */
 export function adopted(socket: Socket, remote: string): Channel {
-  return new TcpChannel(socket, remote);
+  return new SocketChannel(socket, RESETS, remote);
 }
 
 export interface TcpAddress {
@@ -105,7 +49,10 @@ interface Sockets {
 
 /** Listens, or throws `port-in-use` or `port-refused`. */
 export function listenTcp(at: TcpAddress, take: Accept<Channel>): Promise<Listener> {
-  return listenSockets(at, { accept: (socket) => take.accept(new TcpChannel(socket)), gate: take });
+  return listenSockets(at, {
+    accept: (socket) => take.accept(new SocketChannel(socket, RESETS)),
+    gate: take,
+  });
 }
 
 /** The same for sockets as they are; nothing is read from them when they are taken paused. */
@@ -200,7 +147,7 @@ export function dialTcp(to: TcpAddress, { timeoutMs, signal }: DialTcpOptions): 
     socket.once('connect', () => {
       settle();
       socket.off('error', failed);
-      resolve(new TcpChannel(socket));
+      resolve(new SocketChannel(socket, RESETS));
     });
   });
 }

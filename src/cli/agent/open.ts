@@ -1,42 +1,110 @@
-// Opening a profile: the key, its store, the relay, and the messenger over them.
+// The one door to a profile: attaches to the process that owns it, or becomes that process.
 
-import { openMessenger } from '../../client/messenger.ts';
-import { identityFromSeed } from '../../crypto/identity.ts';
-import { isLoopback } from '../../lib/address.ts';
-import { protocols } from '../../protocols/index.ts';
-import { openStore } from '../../store/open.ts';
+import { resolve } from 'node:path';
+import { shellWord } from '../../keystore/owner.ts';
+import { formatAddress, isLoopback, parseAddress } from '../../lib/address.ts';
 import type { Common } from '../command.ts';
-import { loadKey, openKeys, openPins, profileDirectory, relayAddress, tell } from '../profile.ts';
-import { checkNews, opening } from '../store.ts';
+import { openPins, relayAddress, relayOf, tell } from '../profile.ts';
 import type { Agent } from './agent.ts';
-import { LocalAgent } from './local.ts';
+import { House } from './house.ts';
+import { becomeOwner, type OwnerOptions } from './owner.ts';
+import { dialProfile } from './place.ts';
+import { findProfile, openSame, type Profile } from './profile.ts';
+import { Remote } from './remote.ts';
+import { findSeat } from './seat.ts';
+import { HOUSE, VERBS_MARK } from './wire.ts';
 
-const STORE_NAME = 'client';
+/** How long an owner may need before he serves: at the start, and when one has ended. */
+const PATIENCE = { firstMs: 30_000, laterMs: 15_000 };
 
-export async function openAgent(settings: Common): Promise<Agent> {
-  const { name, content } = await loadKey(openKeys(settings), settings);
-  const identity = identityFromSeed(content.seed);
-  const { host, port, relayKey } = relayAddress(settings.relay);
-  if (!isLoopback(host))
-    tell('The way to this relay is bare TCP: others on it can see whom you write to, not what.');
-  const directory = profileDirectory(settings, identity.hex);
-  const pins = openPins(settings);
-  const news = checkNews((text) => tell(text));
-  const store = await openStore(directory, STORE_NAME, opening(directory, news));
-  try {
-    const messenger = await openMessenger({
-      identity,
-      storeKey: content.storeKey,
-      store,
-      dial: () =>
-        protocols.flexim.dial({
-          ...{ host, port, relayKey, identity, pins },
-          alias: content.label || name,
-        }),
-    });
-    return new LocalAgent({ name, key: identity.hex }, messenger, () => store.close());
-  } catch (error) {
-    await store.close();
-    throw error;
+/**
+ * The messenger of the chosen identity, in this process or in the one that has it already; `options`
+ * are for the case that it is this one. Throws what opening key and store throws, `store-busy` when the
+ * owner does not serve, `other-version`, and `other-relay` when he uses another one than was named.
+ */
+export async function openAgent(settings: Common, options: OwnerOptions = {}): Promise<Agent> {
+  const door = new Door(settings, options);
+  const hinted = await findProfile(settings);
+  // Somebody who has opened the key may serve: then nobody is asked for its passphrase.
+  const served = hinted.opened ? null : await door.attach(hinted);
+  const profile = served ? hinted : await hinted.open();
+  const never = new AbortController().signal;
+  const seat = served ?? (await door.find(profile, never));
+  door.begun();
+  return new House(seat, (signal) => door.find(profile, signal));
+}
+
+class Door {
+  readonly #settings: Common;
+  readonly #options: OwnerOptions;
+  readonly #named: string | null; // the relay
+  #used: string | null = null; // that of the last owner
+  #isFirst = true;
+
+  constructor(settings: Common, options: OwnerOptions) {
+    this.#settings = settings;
+    this.#options = options;
+    this.#named = settings.relay === null ? null : formatAddress(relayAddress(settings.relay));
   }
+
+  /** From here on the terminal may be a screen's: nothing is said on stderr any more. */
+  begun(): void {
+    this.#isFirst = false;
+  }
+
+  find(profile: Profile, signal: AbortSignal): Promise<Agent> {
+    const canOpen = profile.opened !== null || this.#settings['passphrase-fd'] !== null;
+    return findSeat(
+      {
+        directory: profile.directory,
+        attach: () => this.attach(profile),
+        own: canOpen ? () => this.#own(profile) : null,
+      },
+      { signal, patienceMs: this.#isFirst ? PATIENCE.firstMs : PATIENCE.laterMs },
+    );
+  }
+
+  /** Null when nobody serves. */
+  async attach({ name, key, directory }: Profile): Promise<Agent | null> {
+    const channel = await dialProfile(directory);
+    if (!channel) return null;
+    const hello = { house: HOUSE, verbs: VERBS_MARK, key, relay: this.#named };
+    const remote = await Remote.enter(channel, { me: { name, key }, hello });
+    this.#used = remote.owner.relay;
+    return remote;
+  }
+
+  async #own(profile: Profile): Promise<Agent> {
+    const { name, key, directory } = profile;
+    const opened = profile.opened ?? (await openSame(profile));
+    const relay = this.#relay(key);
+    return becomeOwner({
+      ...{ me: { name, key }, directory, opened, relay, options: this.#options },
+      pins: openPins(this.#settings),
+      say: (line) => this.#say(line),
+      remedy: remedyOf(name, this.#settings),
+      pid: process.pid,
+      env: process.env,
+    });
+  }
+
+  /** Who takes over goes on with the relay that the last owner used. */
+  #relay(key: string) {
+    const text = this.#named ?? this.#used;
+    const relay = text === null ? relayOf(this.#settings, key) : parseAddress(text);
+    if (!isLoopback(relay.host))
+      this.#say(
+        'The way to this relay is bare TCP: others on it can see whom you write to, not what.',
+      );
+    return relay;
+  }
+
+  #say(line: string): void {
+    if (this.#isFirst) tell(line);
+  }
+}
+
+function remedyOf(name: string, { data }: Common): string {
+  const more = data === null ? '' : ` --data ${shellWord(resolve(data))}`;
+  return `flexim doctor --recover --as ${shellWord(name)}${more}`;
 }

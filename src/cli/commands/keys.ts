@@ -5,12 +5,12 @@ import { wipe } from '../../crypto/sodium.ts';
 import { formatAddress, hostAndPort } from '../../lib/address.ts';
 import { printable } from '../../lib/text.ts';
 import type { Context } from '../command.ts';
-import { loadKey, openKeys, openPins, print, relayAddress } from '../profile.ts';
+import { loadKey, openKeys, openPins, print, relayOf } from '../profile.ts';
 
 export async function whoami({ settings }: Context): Promise<void> {
   const { name, path, locked, content } = await loadKey(openKeys(settings), settings);
   const identity = identityFromSeed(content.seed);
-  const { host, port, relayKey } = relayAddress(settings.relay);
+  const { host, port, relayKey } = relayOf(settings, identity.hex);
   const pinned = relayKey ?? openPins(settings).get(hostAndPort({ host, port }));
   const address = formatAddress({ host, port, relayKey: pinned, person: identity.hex });
   const digits = fingerprint(identity.exchange.publicKey);

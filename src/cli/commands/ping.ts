@@ -5,13 +5,16 @@ import { formatAddress, isLoopback } from '../../lib/address.ts';
 import { protocols } from '../../protocols/index.ts';
 import type { Link } from '../../protocols/protocol.ts';
 import type { Context, PING } from '../command.ts';
-import { loadKey, openKeys, openPins, print, relayAddress, tell } from '../profile.ts';
+import { loadKey, openKeys, openPins, print, relayAddress, relayOf, tell } from '../profile.ts';
 
 const TIMEOUT_MS = 15_000;
 
 export async function ping({ settings, args }: Context<typeof PING>): Promise<void> {
-  const { host, port, relayKey } = relayAddress(args.relay ?? settings.relay);
+  const named = args.relay ?? settings.relay;
+  if (named !== null) relayAddress(named); // before a passphrase is asked for
   const { name, content } = await loadKey(openKeys(settings), settings);
+  const identity = identityFromSeed(content.seed);
+  const { host, port, relayKey } = relayOf({ ...settings, relay: named }, identity.hex);
   if (!isLoopback(host))
     tell('The way to this relay is bare TCP: others on it can see whom you write to, not what.');
   const alias = settings.alias ? content.label || name : null;
@@ -20,7 +23,7 @@ export async function ping({ settings, args }: Context<typeof PING>): Promise<vo
     host,
     port,
     relayKey,
-    identity: identityFromSeed(content.seed),
+    identity,
     pins: openPins(settings),
     alias,
     reconnect: null,

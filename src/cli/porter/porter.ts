@@ -6,13 +6,8 @@ import { setPriority } from 'node:os';
 import { hostGroup } from '../../lib/address.ts';
 import { FleximError, isFleximError } from '../../lib/errors.ts';
 import { systemClock } from '../../lib/time.ts';
-import {
-  type Arrival,
-  type Listener,
-  listenSockets,
-  remoteOf,
-  type TcpAddress,
-} from '../../net/tcp.ts';
+import { remoteOf } from '../../net/socket.ts';
+import { type Arrival, type Listener, listenSockets, type TcpAddress } from '../../net/tcp.ts';
 import { DOOR_LIMITS, type DoorLimits, Doors, type ShutReason } from '../../relay/doors.ts';
 import { DEFAULT_LIMITS, liveLimits } from '../../relay/limits.ts';
 import type { FromPorter, ToPorter } from './words.ts';

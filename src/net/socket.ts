@@ -1,0 +1,67 @@
+// A socket of the system as a Channel.
+
+import type { Socket } from 'node:net';
+import type { Channel, ChannelHandler } from './channel.ts';
+
+const NO_BINDING = new Uint8Array(32);
+const KEEPALIVE_MS = 60_000;
+
+/** Asked for at once: it is gone with the connection. */
+export function remoteOf(socket: Socket): string {
+  return socket.remoteAddress ?? '';
+}
+
+export class SocketChannel implements Channel {
+  readonly binding = NO_BINDING;
+  readonly serverKey = null;
+  readonly remote: string;
+  readonly #socket: Socket;
+  readonly #resets: boolean;
+
+  /** `resets`: the transport can tell the other side of a cut; local sockets cannot. */
+  constructor(socket: Socket, resets: boolean, remote = remoteOf(socket)) {
+    this.remote = remote;
+    this.#socket = socket;
+    this.#resets = resets;
+  }
+
+  open(handler: ChannelHandler): void {
+    let failure: Error | null = null;
+    this.#socket.on('data', (chunk) => handler.data(chunk));
+    this.#socket.on('error', (error) => {
+      failure = error;
+    });
+    this.#socket.on('close', () => handler.closed(failure));
+  }
+
+  keep(): void {
+    this.#socket.setKeepAlive(true, KEEPALIVE_MS);
+  }
+
+  write(bytes: Uint8Array, written: () => void): void {
+    // Node also calls back for what a destroyed socket never wrote, and without an error.
+    this.#socket.write(bytes, (error) => {
+      if (!error && !this.#socket.destroyed) written();
+    });
+  }
+
+  pause(): void {
+    this.#socket.pause();
+  }
+
+  resume(): void {
+    this.#socket.resume();
+  }
+
+  end(): void {
+    if (this.#socket.destroyed) return;
+    this.#socket.end();
+    this.#socket.resume(); // what still comes is discarded by the handler, the end must be seen
+  }
+
+  reset(): void {
+    // Behind the end no reset is possible: libuv refuses, and the handle would stay open for ever.
+    if (!this.#resets || this.#socket.writableEnded) this.#socket.destroy();
+    else this.#socket.resetAndDestroy();
+  }
+}
