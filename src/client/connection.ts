@@ -5,7 +5,7 @@ import { FleximError, isFleximError } from '../lib/errors.ts';
 import type { Delivery, Link, LinkEvent } from '../protocols/protocol.ts';
 import { type Core, down, type Effect } from './core.ts';
 import type { MessengerEvent } from './events.ts';
-import { bundle, notFetched, peeked } from './opening.ts';
+import { bundle, notFetched, notPeeked, peeked } from './opening.ts';
 import { counted, peekedSelf, published } from './own.ts';
 import { deliver } from './receiving.ts';
 import { login } from './rounds.ts';
@@ -25,6 +25,9 @@ const TRANSPORT = [
 ];
 const IN_FLIGHT = 64; // deliveries in steps, so that one batch may hold many
 const HELD_MOST = 20_000; // deliveries that may wait for the answer about ourselves
+
+/** What goes out on the link. */
+export type LinkEffect = Exclude<Effect, { kind: 'event' | 'again' }>;
 
 export interface ConnectionOptions {
   readonly runner: Runner;
@@ -208,9 +211,9 @@ export class ClientConnection {
 
   // ---- what goes ----
 
-  carryOut(effect: Effect): void {
+  carryOut(effect: LinkEffect): void {
     const link = this.#stage === 'down' ? null : this.#link;
-    if (!link?.prekeys || effect.kind === 'event') return;
+    if (!link?.prekeys) return;
     const { prekeys } = link;
     switch (effect.kind) {
       case 'transmit':
@@ -221,14 +224,20 @@ export class ClientConnection {
           link,
           prekeys.fetch(of),
           (core, got) => bundle(core, of, got),
-          (core) => notFetched(core, of),
+          (core, pause) => notFetched(core, of, pause),
         );
         return;
       }
-      case 'peek':
-        return this.#ask(link, prekeys.peek(effect.of), (core, got) =>
-          peeked(core, effect.of, got),
+      case 'peek': {
+        const { of } = effect;
+        this.#ask(
+          link,
+          prekeys.peek(of),
+          (core, got) => peeked(core, of, got),
+          (core, pause) => notPeeked(core, of, pause),
         );
+        return;
+      }
       case 'peek-self':
         return this.#ask(link, prekeys.peek(this.#options.own), (core, got) =>
           peekedSelf(core, got, false),
@@ -255,7 +264,7 @@ export class ClientConnection {
     link: Link,
     answer: Promise<T>,
     take: (core: Core, answer: T) => void,
-    refused: (core: Core) => void = () => {},
+    refused: (core: Core, pause: number) => void = () => {}, // in seconds, as the relay wants it
   ): void {
     answer
       .then(
@@ -263,11 +272,16 @@ export class ClientConnection {
         (error: unknown) => {
           if (!isFleximError(error)) throw error;
           const isRefusal = error.code === 'command-refused' || error.code === 'slow-down';
-          if (this.#link === link && isRefusal) return this.#step(refused);
+          if (this.#link === link && isRefusal)
+            return this.#step((core) => refused(core, pauseOf(error)));
         },
       )
       .catch((error: unknown) => {
         if (this.#link === link) this.drop(error);
       });
   }
+}
+
+function pauseOf({ code, cause }: FleximError): number {
+  return code === 'slow-down' ? (cause as { readonly seconds: number }).seconds : 0;
 }

@@ -20,11 +20,17 @@ export type Effect =
   | { readonly kind: 'fetch' | 'peek'; readonly of: string }
   | { readonly kind: 'publish'; readonly spr: Uint8Array; readonly otks: readonly Uint8Array[] }
   | { readonly kind: 'peek-self' | 'count' }
+  /** Something is due in so many seconds: `due` of rounds.ts. */
+  | { readonly kind: 'again'; readonly seconds: number }
   | { readonly kind: 'event'; readonly event: MessengerEvent };
 
 export interface Backoff {
   readonly at: number; // not before
   readonly wait: number;
+}
+
+export interface Missing extends Backoff {
+  readonly isAbsent: boolean; // the relay has none: FE1_PEEK tells when that changes, and takes nothing
 }
 
 /** Numbers that a test makes small, so that short runs meet them. */
@@ -64,7 +70,7 @@ export interface Core {
   readonly refused: Map<number, Backoff>; // envelopes that the relay did not take
   // What dies with the process.
   readonly peeks: Map<string, Backoff>;
-  readonly fetches: Map<string, Backoff>; // bundles that could not be had
+  readonly fetches: Map<string, Missing>; // bundles that could not be had
 }
 
 export function newCore(identity: Identity, state: State, host: Host): Core {

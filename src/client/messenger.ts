@@ -11,6 +11,7 @@ import { fromHex, toHex } from '../lib/bytes.ts';
 import { FleximError, isFleximError } from '../lib/errors.ts';
 import { systemClock } from '../lib/time.ts';
 import type { Directory, Link, RelayInfo } from '../protocols/protocol.ts';
+import { Alarm } from './alarm.ts';
 import { ClientConnection } from './connection.ts';
 import { Contacts } from './contacts.ts';
 import { begin, type Core, type Effect, newCore, ownRow, SIZES, type Sizes } from './core.ts';
@@ -22,7 +23,7 @@ import { Outlet } from './outlet.ts';
 import { activeOf, peerOf } from './peers.ts';
 import { isHalted, mayWrite } from './people.ts';
 import type { DeliveryState } from './records.ts';
-import { tick } from './rounds.ts';
+import { due, tick } from './rounds.ts';
 import { type Point, Runner } from './runner.ts';
 import { live, post, say } from './sending.ts';
 import { type Opened, openState, pair } from './state.ts';
@@ -87,6 +88,7 @@ export class Messenger {
   readonly #connection: ClientConnection;
   readonly #outlet = new Outlet();
   readonly #counts = new Map<string, number>();
+  readonly #alarm: Alarm;
   #timer: NodeJS.Timeout | null = null;
   #isClosed = false;
 
@@ -113,6 +115,7 @@ export class Messenger {
       up: () => void this.contacts.lookAgain().catch(() => {}), // at the next login, then
       again,
     });
+    this.#alarm = new Alarm(() => void this.#runner.step(due).catch(() => {}));
     this.contacts = new Contacts({
       ...{ core: this.#core, runner: this.#runner, link: () => this.#connection.link },
     });
@@ -256,7 +259,7 @@ export class Messenger {
   async close(): Promise<void> {
     if (this.#isClosed) return;
     this.#isClosed = true;
-    if (this.#timer) clearInterval(this.#timer);
+    this.#stopTimers();
     await this.#connection.close();
     await this.#runner.stop(new FleximError('closed', 'this messenger was closed'));
     this.#outlet.end();
@@ -264,17 +267,27 @@ export class Messenger {
 
   #carryOut(effect: Effect): void {
     if (effect.kind === 'event') this.#outlet.push(effect.event);
+    else if (effect.kind === 'again') this.#later(effect.seconds);
     else this.#connection.carryOut(effect);
+  }
+
+  #later(seconds: number): void {
+    if (this.#options.tickMs !== null) this.#alarm.within(seconds * 1_000);
   }
 
   /** The disk may have room again later; of anything else nobody knows what it means. */
   #failed(error: unknown): void {
     if (isFleximError(error)) return this.#connection.drop(error);
     this.#isClosed = true;
-    if (this.#timer) clearInterval(this.#timer);
+    this.#stopTimers();
     void this.#runner.stop(error as Error);
     void this.#connection.close().catch(() => {});
     this.#outlet.end(error as Error);
+  }
+
+  #stopTimers(): void {
+    if (this.#timer) clearInterval(this.#timer);
+    this.#alarm.stop();
   }
 
   #random(length: number): Uint8Array {

@@ -22,7 +22,7 @@ import { bytesOf, pair } from './state.ts';
 
 const UNANSWERED_INIT = 48 * HOUR;
 const SILENCE = 7 * DAY;
-const FETCH_AGAIN = 5;
+const ABSENT_MOST = 60; // seconds between looks for prekeys that nobody has left yet
 const FETCH_MOST = HOUR / 2;
 
 /** Why a new session is wanted, or null; `install` is what a verified record says. */
@@ -66,20 +66,43 @@ export function wake(core: Core, X: string): void {
   if (!core.isUp || core.asked.has(X) || isBlocked(core, X)) return;
   if (!state.peers.has(X) && !state.waiting.values().some(({ to }) => to === X)) return;
   if ((core.fetches.get(X)?.at ?? 0) > host.now() || !reason(core, X, null)) return;
-  fetch(core, X);
+  ask(core, X, core.fetches.get(X)?.isAbsent ? 'peek' : 'fetch');
 }
 
-function fetch(core: Core, X: string): void {
+function ask(core: Core, X: string, kind: 'fetch' | 'peek'): void {
   core.asked.add(X);
-  core.effects.push({ kind: 'fetch', of: X });
+  core.effects.push({ kind, of: X });
 }
 
-/** It could not be had: later, at growing intervals. */
-export function notFetched(core: Core, X: string): void {
+/** It could not be had: later, after 1 s, 2 s, 4 s … The relay may want a longer pause. */
+export function notFetched(core: Core, X: string, atLeast = 0, isAbsent = false): void {
   core.asked.delete(X);
-  const before = core.fetches.get(X)?.wait ?? FETCH_AGAIN / 2;
-  const wait = Math.min(before * 2, FETCH_MOST);
-  core.fetches.set(X, { at: core.host.now() + wait, wait });
+  const before = core.fetches.get(X);
+  const grown = Math.min((before?.wait ?? 0.5) * 2, isAbsent ? ABSENT_MOST : FETCH_MOST);
+  const wait = Math.min(Math.max(grown, atLeast), FETCH_MOST);
+  core.fetches.set(X, { at: core.host.now() + wait, wait, isAbsent });
+  core.effects.push({ kind: 'again', seconds: wait });
+}
+
+/** Whether somebody has left prekeys could not be asked. */
+export function notPeeked(core: Core, X: string, atLeast: number): void {
+  if (core.asked.has(X) && core.fetches.get(X)?.isAbsent) notFetched(core, X, atLeast, true);
+}
+
+/** Asks again for what is due by now, and has itself called for what comes next. */
+export function fetchAgain(core: Core): void {
+  const now = core.host.now();
+  let next = Number.POSITIVE_INFINITY;
+  for (const [X, { at }] of core.fetches)
+    if (at <= now) wake(core, X);
+    else next = Math.min(next, at);
+  if (core.isUp && next < Number.POSITIVE_INFINITY)
+    core.effects.push({ kind: 'again', seconds: next - now });
+}
+
+/** A new connection may be with a relay that knows more. */
+export function fetchAtOnce(core: Core): void {
+  for (const [X, missing] of core.fetches) core.fetches.set(X, { ...missing, at: 0 });
 }
 
 /** A record that passes, or null; then the user is told, for nothing can be sent. */
@@ -113,7 +136,7 @@ export function bundle(core: Core, X: string, got: Bundle | null): void {
   const spr = got && check(core, X, got.spr);
   if (!spr) {
     const isFirst = !core.fetches.has(X);
-    notFetched(core, X);
+    notFetched(core, X, 0, got === null);
     if (!got && isFirst && core.state.waiting.values().some(({ to }) => to === X))
       warn(core, X, noBundle(nameOf(core.state.contacts.get(X), X)));
     return;
@@ -184,8 +207,11 @@ export function peek(core: Core, X: string): void {
 }
 
 export function peeked(core: Core, X: string, bytes: Uint8Array | null): void {
+  const wasAbsent = core.asked.has(X) && core.fetches.get(X)?.isAbsent === true;
   const spr = bytes && check(core, X, bytes);
+  if (wasAbsent && !spr) notFetched(core, X, 0, bytes === null);
   if (!spr) return;
+  if (wasAbsent) core.asked.delete(X);
   pin(core, X, spr);
-  if (core.isUp && !core.asked.has(X) && reason(core, X, spr.install)) fetch(core, X);
+  if (core.isUp && !core.asked.has(X) && reason(core, X, spr.install)) ask(core, X, 'fetch');
 }

@@ -4,7 +4,7 @@ import { expire } from '../fe1/ratchet.ts';
 import { isStale } from '../fe1/sessions.ts';
 import { encodeSession } from '../fe1/state.ts';
 import { type Core, down } from './core.ts';
-import { peek, wake } from './opening.ts';
+import { fetchAgain, fetchAtOnce, peek, wake } from './opening.ts';
 import { peekedSelf, rotate, wipeOld } from './own.ts';
 import { forget, sessionOf } from './peers.ts';
 import { pump, resend, transmitOutbox, transmitRefused } from './sending.ts';
@@ -24,6 +24,7 @@ export function login(core: Core, { self, takeOver }: LoggedIn): void {
     throw error;
   }
   transmitOutbox(core);
+  fetchAtOnce(core);
   everybody(core);
 }
 
@@ -32,6 +33,11 @@ export function tick(core: Core): void {
   rotate(core);
   transmitRefused(core);
   everybody(core);
+}
+
+/** What cannot wait for the next tick. */
+export function due(core: Core): void {
+  fetchAgain(core);
 }
 
 function everybody(core: Core): void {

@@ -23,7 +23,7 @@ import {
   type WaitRow,
 } from './records.ts';
 import { DiskTable, Journal, Table } from './tables.ts';
-import type { Vault, Write } from './vault.ts';
+import type { Places, Vault, Write } from './vault.ts';
 
 export interface State {
   readonly own: Table<'own', Own>;
@@ -56,8 +56,8 @@ export interface Opened {
   readonly journal: Journal;
   /** Writes what the journal holds, in one batch. */
   commit(): Promise<void>;
-  /** Lines of one person, the newest below `before` first. */
-  linesOf(key: string, before?: number): Iterable<Line>;
+  /** Lines of one person. */
+  linesOf(key: string, which?: Places): Iterable<Line>;
 }
 
 /** Reads everything; what was written with another key, or changed, is `store-damaged`. */
@@ -100,8 +100,8 @@ export function openState(vault: Vault, path: string): Opened {
       const writes = journal.changes().map(write);
       if (writes.length > 0) await vault.write(writes);
     },
-    *linesOf(key, before) {
-      for (const bytes of vault.backwards(LETTERS.lines, key, before))
+    *linesOf(key, which) {
+      for (const bytes of vault.places(LETTERS.lines, key, which))
         yield rowOf('lines', bytes).row as Line;
     },
   };

@@ -37,6 +37,13 @@ export interface Write {
   readonly bytes: Uint8Array | null; // null: the row goes
 }
 
+/** Which places; `from` counts, `before` does not. */
+export interface Places {
+  readonly from?: number;
+  readonly before?: number | undefined;
+  readonly backwards?: boolean;
+}
+
 export class Vault {
   readonly #store: ByteStore;
   readonly #rows: ByteRows;
@@ -73,12 +80,16 @@ export class Vault {
     for (const [name, sealed] of this.#rows.entries({ from, to })) yield this.#open(name, sealed);
   }
 
-  /** The rows of one id that have places, the last one below `before` first. */
-  *backwards(table: string, id: string, before?: number): Generator<Uint8Array> {
-    const from = this.name(table, id, 0);
-    const head = from.subarray(0, from.length - LAST.length);
+  /** The rows of one id that have places, in their order or from the last one on. */
+  *places(
+    table: string,
+    id: string,
+    { from = 0, before, backwards = false }: Places = {},
+  ): Generator<Uint8Array> {
+    const first = this.name(table, id, from);
+    const head = first.subarray(0, first.length - LAST.length);
     const to = before === undefined ? concat(head, LAST) : concat(head, u64(before));
-    for (const [name, sealed] of this.#rows.entries({ from, to, backwards: true }))
+    for (const [name, sealed] of this.#rows.entries({ from: first, to, backwards }))
       yield this.#open(name, sealed);
   }
 

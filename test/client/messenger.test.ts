@@ -4,7 +4,7 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { Store } from '../../src/store/store.ts';
 import { codeOf } from '../protocols/flexim/links.ts';
-import { startRelay, temporaryDirectory, withRelay } from '../relay.ts';
+import { dialRelay, startRelay, temporaryDirectory, withRelay } from '../relay.ts';
 import { until } from '../scene.ts';
 import { Person, START, withPeople } from './person.ts';
 
@@ -95,6 +95,38 @@ test('nobody has his prekeys: the message is kept, the user told, and it goes wh
     await Promise.all([alice.close(), bob.close()]);
   }));
 
+test('who writes before the other side was ever there is heard moments after it comes', () =>
+  withRelay(async ({ port }) => {
+    const asked: string[] = [];
+    const alice = new Person({ port, tickMs: 3_600_000 });
+    const dial = async () => {
+      const link = await dialRelay(port, { identity: alice.identity, pins: alice.pins });
+      const { prekeys } = link;
+      if (!prekeys) return link;
+      const noting = <T>(what: string, ask: (key: string) => Promise<T>) => {
+        return (key: string) => {
+          if (key !== alice.key) asked.push(what);
+          return ask(key);
+        };
+      };
+      const fetch = noting('fetch', prekeys.fetch);
+      const peek = noting('peek', prekeys.peek);
+      return Object.defineProperty(link, 'prekeys', { value: { ...prekeys, fetch, peek } });
+    };
+    await (await alice.open({ dial })).up();
+    const bob = new Person({ port });
+    await alice.me.send(bob.key, 'first');
+    await until(() => alice.codes().includes('no-bundle'), 'no-bundle');
+    await alice.me.send(bob.key, 'second');
+    await (await bob.open()).up();
+    await settled(alice);
+    assert.equal(bob.got(alice), ['first', 'second']);
+    // Fetching is rationed; looking is not, and takes nothing.
+    assert.equal(asked.filter((what) => what === 'fetch').length, 2);
+    assert.is(alice.codes().filter((code) => code === 'no-bundle').length, 1, 'told once');
+    await Promise.all([alice.close(), bob.close()]);
+  }));
+
 test('an id is used once', () =>
   withRelay(({ port }) =>
     withPeople(port, async (alice, bob) => {
@@ -153,6 +185,14 @@ test('the history: pages and search', () =>
       const before = last[0]?.order as number;
       assert.equal(bodies({ limit: 2, before }), ['Message 18', 'Message 19']);
       assert.equal(bodies({ search: 'MESSAGE 2' }).length, 11);
+      const after = last[0]?.order as number;
+      assert.equal(bodies({ limit: 2, after }), ['Message 21', 'Message 22']);
+      assert.equal(bodies({ after: 0, limit: 1 }), ['Message 0']);
+      assert.equal(bodies({ after, before: last[3]?.order }), ['Message 21', 'Message 22']);
+      assert.equal(bodies({ after: 0, search: '2', limit: 3 }), [
+        ...['Message 2', 'Message 12', 'Message 20'],
+      ]);
+      assert.equal(bodies({ after: last.at(-1)?.order }), []);
       assert.equal(alice.me.history('nobody'), []);
     }),
   ));

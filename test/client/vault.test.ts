@@ -89,10 +89,14 @@ test('in the real store: lines of one person come backwards, below a place, nobo
   const texts = (rows: Iterable<Uint8Array>) => [...rows].map((row) => view(row).toString());
   const down = [...places].reverse();
   assert.equal(
-    texts(vault.backwards('h', 'bob')),
+    texts(vault.places('h', 'bob', { backwards: true })),
     down.map((n) => `bob ${n}`),
   );
-  assert.equal(texts(vault.backwards('h', 'bob', 256)), ['bob 255', 'bob 2', 'bob 1']);
+  const below = vault.places('h', 'bob', { before: 256, backwards: true });
+  assert.equal(texts(below), ['bob 255', 'bob 2', 'bob 1']);
+  const middle = vault.places('h', 'bob', { from: 2, before: 256 });
+  assert.equal(texts(middle), ['bob 2', 'bob 255']);
+  assert.equal(texts(vault.places('h', 'bob', { from: 2 ** 33 })), ['bob 8589934592']);
   assert.is(texts(vault.all('h')).length, 18);
   assert.equal(texts(vault.all('i')), []);
   await store.close();
