@@ -23,7 +23,7 @@ const TRANSPORT = [
   ...['connection-lost', 'relay-stopping', 'not-connected', 'closed', 'replaced'],
   ...['login-refused', 'protocol-violation'],
 ];
-const IN_FLIGHT = 64; // deliveries in steps, so that one batch may hold many
+const IN_FLIGHT = 256; // deliveries in steps, so that one batch may hold many
 const HELD_MOST = 20_000; // deliveries that may wait for the answer about ourselves
 
 /** What goes out on the link. */

@@ -64,6 +64,8 @@ export interface Core {
   readonly state: State;
   readonly host: Host;
   effects: Effect[];
+  /** Whom something may go out to now, once the steps of a batch are done. */
+  readonly stirred: Set<string>;
   // What dies with the connection.
   isUp: boolean;
   readonly asked: Set<string>; // bundles under way
@@ -76,6 +78,7 @@ export interface Core {
 export function newCore(identity: Identity, state: State, host: Host): Core {
   return {
     ...{ identity, state, host, effects: [], isUp: false },
+    stirred: new Set(),
     asked: new Set(),
     refused: new Map(),
     peeks: new Map(),

@@ -18,12 +18,11 @@ import { begin, type Core, type Effect, newCore, ownRow, SIZES, type Sizes } fro
 import type { Message, MessengerEvent } from './events.ts';
 import { type Page, readHistory } from './history.ts';
 import { messageOf } from './lines.ts';
-import { wake } from './opening.ts';
 import { Outlet } from './outlet.ts';
 import { activeOf, peerOf } from './peers.ts';
 import { isHalted, mayWrite } from './people.ts';
 import type { DeliveryState } from './records.ts';
-import { due, tick } from './rounds.ts';
+import { due, settle, tick } from './rounds.ts';
 import { type Point, Runner } from './runner.ts';
 import { live, post, say } from './sending.ts';
 import { type Opened, openState, pair } from './state.ts';
@@ -106,6 +105,7 @@ export class Messenger {
       core: this.#core,
       opened,
       point,
+      settle,
       carryOut: (effect) => this.#carryOut(effect),
       failed: (error) => this.#failed(error),
     });
@@ -162,7 +162,6 @@ export class Messenger {
       if (core.state.places.get(`out:${pair(X, name)}`)) return;
       mayWrite(core, X);
       say(core, X, name, content);
-      wake(core, X);
     });
     return name;
   }
@@ -194,8 +193,7 @@ export class Messenger {
   async read(who: string, id?: string): Promise<void> {
     const X = await this.contacts.resolve(who);
     await this.#runner.step((core) => {
-      const all = core.state.unread.values().filter(({ peer }) => peer === X);
-      const rows = all.filter((row) => id === undefined || row.id === id);
+      const rows = core.state.by.unread.rows(X).filter((row) => id === undefined || row.id === id);
       for (const row of rows) core.state.unread.delete(pair(X, row.id));
       if (this.#options.readReceipts)
         this.#tellRead(

@@ -17,7 +17,7 @@ import { type Core, DAY, HOUR, ownRow, tell } from './core.ts';
 import { activeOf, keep, peerOf, peerRow } from './peers.ts';
 import { isBlocked, nameOf } from './people.ts';
 import type { SentRow } from './records.ts';
-import { mayResend, post, pump, sentTo } from './sending.ts';
+import { mayResend, post, pump } from './sending.ts';
 import { bytesOf, pair } from './state.ts';
 
 const UNANSWERED_INIT = 48 * HOUR;
@@ -32,7 +32,7 @@ export function reason(core: Core, X: string, install: Uint8Array | null): strin
   if (!active) return 'none yet';
   if (isDue(peerOf(core, X))) return 'GEN';
   if (install && lostItsState(active, install)) return 'lost state';
-  const all = sentTo(core, X);
+  const all = state.by.sent.rows(X);
   const rows = all.filter((row) => mayResend(core, row));
   const openedAt = state.sessions.get(toHex(active.sid))?.openedAt ?? 0;
   if (active.init && openedAt <= host.now() - UNANSWERED_INIT && rows.length > 0)
@@ -54,9 +54,7 @@ function isStuck(core: Core, X: string, { sid }: Session, rows: readonly SentRow
   const { state, host } = core;
   if (rows.length > 0) return rows.some(({ at }) => at <= host.now() - DAY);
   const row = state.sessions.get(toHex(sid));
-  const isWaiting =
-    state.waiting.values().some(({ to }) => to === X) ||
-    state.owed.values().some(({ peer }) => peer === X);
+  const isWaiting = state.by.waiting.size(X) + state.by.owed.size(X) > 0;
   return isWaiting && Math.max(row?.openedAt ?? 0, row?.heardAt ?? 0) <= host.now() - HOUR;
 }
 
@@ -64,7 +62,7 @@ function isStuck(core: Core, X: string, { sid }: Session, rows: readonly SentRow
 export function wake(core: Core, X: string): void {
   const { state, host } = core;
   if (!core.isUp || core.asked.has(X) || isBlocked(core, X)) return;
-  if (!state.peers.has(X) && !state.waiting.values().some(({ to }) => to === X)) return;
+  if (!state.peers.has(X) && state.by.waiting.size(X) === 0) return;
   if ((core.fetches.get(X)?.at ?? 0) > host.now() || !reason(core, X, null)) return;
   ask(core, X, core.fetches.get(X)?.isAbsent ? 'peek' : 'fetch');
 }
@@ -137,7 +135,7 @@ export function bundle(core: Core, X: string, got: Bundle | null): void {
   if (!spr) {
     const isFirst = !core.fetches.has(X);
     notFetched(core, X, 0, got === null);
-    if (!got && isFirst && core.state.waiting.values().some(({ to }) => to === X))
+    if (!got && isFirst && core.state.by.waiting.size(X) > 0)
       warn(core, X, noBundle(nameOf(core.state.contacts.get(X), X)));
     return;
   }
@@ -178,7 +176,7 @@ function noBundle(name: string): FleximError {
 
 /** What lacks its receipt goes on the new session, in its old order, but for what is still queued. */
 function waitAgain(core: Core, X: string, { install }: SignedPrekey): void {
-  for (const row of sentTo(core, X)) {
+  for (const row of core.state.by.sent.rows(X)) {
     const { to, id, order } = row;
     if (!mayResend(core, row) && sameBytes(row.install, install)) continue;
     core.state.sent.delete(pair(X, id));
@@ -197,7 +195,7 @@ export function peek(core: Core, X: string): void {
   const { host } = core;
   if (!core.isUp || isBlocked(core, X) || !activeOf(core, X)) return;
   const now = host.now();
-  const late = sentTo(core, X).some(({ at, tries }) => tries > 0 || at <= now - HOUR);
+  const late = core.state.by.sent.rows(X).some(({ at, tries }) => tries > 0 || at <= now - HOUR);
   const { heardAt } = peerRow(core, X);
   const { at, wait } = core.peeks.get(X) ?? { at: heardAt, wait: HOUR / 2 };
   if (!(late && at + wait <= now) && Math.max(at, heardAt) > now - SILENCE) return;

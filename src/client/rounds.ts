@@ -35,15 +35,23 @@ export function tick(core: Core): void {
   everybody(core);
 }
 
+/** The last step of every batch: what follows from the others, once for each person. */
+export function settle(core: Core): void {
+  for (const X of core.stirred) {
+    core.stirred.delete(X);
+    pump(core, X);
+    wake(core, X);
+  }
+}
+
 /** What cannot wait for the next tick. */
 export function due(core: Core): void {
   fetchAgain(core);
 }
 
 function everybody(core: Core): void {
-  const people = new Set(core.state.peers.entries().map(([X]) => X));
-  for (const { to } of core.state.waiting.values()) people.add(to);
-  for (const X of people) {
+  const { peers, by } = core.state;
+  for (const X of new Set([...peers.keys(), ...by.waiting.groups()])) {
     pump(core, X);
     resend(core, X);
     wake(core, X);

@@ -5,6 +5,7 @@ import { fromHex } from '../lib/bytes.ts';
 import { FleximError, isFleximError } from '../lib/errors.ts';
 import { decode, encode } from '../wire/msgpack.ts';
 import type { Shape } from '../wire/shape.ts';
+import { Index } from './indexes.ts';
 import {
   type ContactRow,
   type InitRow,
@@ -40,9 +41,48 @@ export interface State {
   readonly unread: Table<string, UnreadRow>; // by `key:id`
   readonly lines: DiskTable<Line>; // by `key:order`
   readonly places: DiskTable<Place>; // by `in:key:id` and `out:key:id`
+  readonly by: Indexes;
 }
 
-type Name = keyof State;
+type Name = Exclude<keyof State, 'by'>;
+
+const ALL = '';
+
+/** Of one person in their order, but where it says otherwise. */
+function newIndexes() {
+  return {
+    waiting: new Index<string, WaitRow>(
+      ({ to }) => to,
+      ({ order }) => order,
+    ),
+    sent: new Index<string, SentRow>(
+      ({ to }) => to,
+      ({ order }) => order,
+    ),
+    unheard: new Index<string, SentRow>(({ to, heard }) => (heard === null ? to : null)), // of sent
+    copies: new Index<number, OutRow>(({ to, id }) => (id === null ? null : pair(to, id))), // of a message
+    owed: new Index<string, OwedRow>(({ peer }) => peer),
+    sessions: new Index<string, SessionRow>(
+      ({ peer }) => peer,
+      ({ usedAt }) => usedAt,
+    ),
+    used: new Index<string, SessionRow>(
+      () => ALL,
+      ({ usedAt }) => usedAt,
+    ),
+    unread: new Index<string, UnreadRow>(
+      ({ peer }) => peer,
+      ({ order }) => order,
+    ),
+  };
+}
+
+export type Indexes = ReturnType<typeof newIndexes>;
+
+/** Sessions of all people, the one used last first. */
+export function lastUsed({ by }: State): SessionRow[] {
+  return by.used.rows(ALL).reverse();
+}
 
 const LETTERS: Readonly<Record<Name, string>> = {
   ...{ own: 'o', peers: 'p', sessions: 's', outbox: 'b', waiting: 'w', sent: 't', owed: 'r' },
@@ -63,12 +103,18 @@ export interface Opened {
 /** Reads everything; what was written with another key, or changed, is `store-damaged`. */
 export function openState(vault: Vault, path: string): Opened {
   const journal = new Journal();
+  const by = newIndexes();
+  const indexes: Partial<Record<Name, readonly unknown[]>> = {
+    ...{ waiting: [by.waiting], sent: [by.sent, by.unheard], outbox: [by.copies] },
+    ...{ owed: [by.owed], sessions: [by.sessions, by.used], unread: [by.unread] },
+  };
+  const indexesOf = (name: Name) => (indexes[name] ?? []) as Index<string | number, unknown>[];
   const tables = Object.fromEntries(
     (Object.keys(LETTERS) as Name[]).map((name) => [
       name,
       ON_DISK.includes(name)
         ? new DiskTable<unknown>(name, journal, { read: (id) => readOne(name, id) })
-        : new Table<string | number, unknown>(name, journal),
+        : new Table<string | number, unknown>(name, journal, indexesOf(name)),
     ]),
   );
   const rowOf = (name: Name, bytes: Uint8Array) => parse(name, bytes, path);
@@ -94,7 +140,7 @@ export function openState(vault: Vault, path: string): Opened {
     bytes: value === undefined ? null : encode([id, value]).slice(),
   });
   return {
-    state: tables as unknown as State,
+    state: { ...tables, by } as unknown as State,
     journal,
     commit: async () => {
       const writes = journal.changes().map(write);

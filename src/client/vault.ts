@@ -12,6 +12,7 @@ import { FleximError } from '../lib/errors.ts';
 
 const MAGIC = utf8('FXST1');
 const HASH_BYTES = 16;
+const NAMES_KEPT = 8_192;
 const LAST = new Uint8Array(8).fill(0xff);
 
 /** What the vault needs of the store. */
@@ -50,6 +51,7 @@ export class Vault {
   readonly #random: Random;
   readonly #sealKey: Uint8Array;
   readonly #nameKey: Uint8Array;
+  readonly #names = new Map<string, Uint8Array>();
 
   constructor(store: ByteStore, storeKey: Uint8Array, random: Random) {
     this.#store = store;
@@ -62,9 +64,20 @@ export class Vault {
 
   /** The name of a row; with a place, behind those of the same id with a lower one. */
   name(table: string, id: string, place?: number): Uint8Array {
+    const head = this.#head(table, id);
+    return place === undefined ? head : concat(head, u64(place));
+  }
+
+  /** Most names are asked for again soon, and a hash takes longer than all the rest of a row. */
+  #head(table: string, id: string): Uint8Array {
+    const key = table + id;
+    const known = this.#names.get(key);
+    if (known) return known;
     const hash = KDF(this.#nameKey, 'flexim.names', utf8(table), utf8(id));
     const head = concat(utf8(table), hash.subarray(0, HASH_BYTES));
-    return place === undefined ? head : concat(head, u64(place));
+    if (this.#names.size >= NAMES_KEPT) this.#names.clear();
+    this.#names.set(key, head);
+    return head;
   }
 
   /** Throws `store-damaged` for what is there and does not open. */
@@ -95,10 +108,11 @@ export class Vault {
 
   /** All of it or nothing, on the disk when the promise is kept. */
   write(writes: readonly Write[]): Promise<void> {
-    const sealed = writes.map(({ name, bytes }) => ({
-      name,
-      box: bytes && this.#seal(name, bytes),
-    }));
+    const nonces = this.#random(AEAD_NONCE_BYTES * writes.length);
+    const sealed = writes.map(({ name, bytes }, i) => {
+      const nonce = nonces.subarray(i * AEAD_NONCE_BYTES, (i + 1) * AEAD_NONCE_BYTES);
+      return { name, box: bytes && this.#seal(name, nonce, bytes) };
+    });
     const adds = sealed.reduce(
       (sum, { name, box }) => sum + (box ? box.length + name.length : 0),
       0,
@@ -110,8 +124,7 @@ export class Vault {
     }, adds);
   }
 
-  #seal(name: Uint8Array, bytes: Uint8Array): Uint8Array {
-    const nonce = this.#random(AEAD_NONCE_BYTES);
+  #seal(name: Uint8Array, nonce: Uint8Array, bytes: Uint8Array): Uint8Array {
     return concat(MAGIC, nonce, aeadSeal({ key: this.#sealKey, nonce, ad: name }, bytes));
   }
 

@@ -4,12 +4,12 @@
 
 import { begin, type Core, down, type Effect, newCore } from '../../src/client/core.ts';
 import { messageOf } from '../../src/client/lines.ts';
-import { bundle, peeked, wake } from '../../src/client/opening.ts';
+import { bundle, peeked } from '../../src/client/opening.ts';
 import { counted, peekedSelf, published } from '../../src/client/own.ts';
 import { activeOf, peerOf } from '../../src/client/peers.ts';
 import { deliver } from '../../src/client/receiving.ts';
 import type { InitRow, Line } from '../../src/client/records.ts';
-import { login, tick } from '../../src/client/rounds.ts';
+import { login, settle, tick } from '../../src/client/rounds.ts';
 import { live, notTaken, pump, queued, say } from '../../src/client/sending.ts';
 import { type Opened, openState, pair } from '../../src/client/state.ts';
 import { Vault } from '../../src/client/vault.ts';
@@ -101,10 +101,7 @@ export class RealClient {
     const id = this.#host.random(16);
     const message = { id, date: 0, flags: [], msg: text };
     const { content } = encodeContent({ kind: 'message', message });
-    this.#step((core) => {
-      say(core, to, toHex(id), content);
-      wake(core, to);
-    });
+    this.#step((core) => void say(core, to, toHex(id), content));
     return toHex(id);
   }
 
@@ -185,6 +182,7 @@ export class RealClient {
     const { journal } = this.#opened;
     core.effects = [];
     work(core);
+    settle(core);
     const effects = core.effects;
     const early = this.#host.mutant === 'transmit before commit';
     if (early) for (const effect of effects) this.#carryOut(effect);
