@@ -8,6 +8,7 @@ import type { Random } from '../fe1/random.ts';
 import type { Session } from '../fe1/ratchet.ts';
 import type { MessengerEvent } from './events.ts';
 import type { State } from './state.ts';
+import { BLOCK_LINES } from './timeline.ts';
 
 /** To be done when the rows are safe. */
 export type Effect =
@@ -39,6 +40,7 @@ export interface Sizes {
   readonly liveRoom: number; // of them, that may be /live
   readonly otkBatch: number;
   readonly otkLow: number;
+  readonly block: number; // lines of the history that are joined
 }
 
 export const SIZES: Sizes = {
@@ -46,6 +48,7 @@ export const SIZES: Sizes = {
   liveRoom: 100,
   otkBatch: OTK_BATCH,
   otkLow: OTK_LOW,
+  block: BLOCK_LINES,
 };
 
 export interface Host {

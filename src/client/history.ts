@@ -1,5 +1,6 @@
 // Reading the history: what was said with one person, a page at a time, oldest first.
 
+import { fold } from './blocks.ts';
 import type { Message } from './events.ts';
 import { messageOf } from './lines.ts';
 import type { Opened } from './state.ts';
@@ -18,18 +19,13 @@ export interface Page {
 export function readHistory(opened: Opened, key: string, page: Page = {}): Message[] {
   const { before, after, limit = 50, search } = page;
   const backwards = after === undefined;
+  const which = { before, from: (after ?? -1) + 1, backwards };
   const wanted = search === undefined ? null : fold(search);
   const found: Message[] = [];
-  for (const line of opened.linesOf(key, { before, from: (after ?? -1) + 1, backwards })) {
+  if (limit < 1) return found;
+  for (const line of opened.linesOf(key, which, wanted)) {
+    found.push(messageOf(line));
     if (found.length >= limit) break;
-    const message = messageOf(line);
-    const isWanted =
-      wanted === null || (typeof message.body === 'string' && fold(message.body).includes(wanted));
-    if (isWanted) found.push(message);
   }
   return backwards ? found.reverse() : found;
-}
-
-function fold(text: string): string {
-  return text.normalize('NFKC').toLowerCase();
 }

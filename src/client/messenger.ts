@@ -72,7 +72,8 @@ export interface Status {
 /** Reads the store and begins to connect. Throws `store-damaged` and what the store throws. */
 export async function openMessenger(options: MessengerOptions): Promise<Messenger> {
   const { store, storeKey, random = randomBytes } = options;
-  const opened = openState(new Vault(store, storeKey, random), store.path);
+  const { block } = { ...SIZES, ...options.sizes };
+  const opened = openState(new Vault(store, storeKey, random), store.path, block);
   const messenger = new Messenger(options, opened);
   await messenger.begin();
   return messenger;

@@ -93,17 +93,22 @@ export class Vault {
     for (const [name, sealed] of this.#rows.entries({ from, to })) yield this.#open(name, sealed);
   }
 
-  /** The rows of one id that have places, in their order or from the last one on. */
-  *places(
-    table: string,
-    id: string,
-    { from = 0, before, backwards = false }: Places = {},
-  ): Generator<Uint8Array> {
+  /** The rows of one id that have places, with these, in their order or from the last one on. */
+  *placed(table: string, id: string, which?: Places): Generator<readonly [number, Uint8Array]> {
+    for (const [name, sealed] of this.#range(table, id, which))
+      yield [placeIn(name), this.#open(name, sealed)];
+  }
+
+  /** Where there are such rows. */
+  *places(table: string, id: string, which?: Places): Generator<number> {
+    for (const [name] of this.#range(table, id, which)) yield placeIn(name);
+  }
+
+  #range(table: string, id: string, { from = 0, before, backwards = false }: Places = {}) {
     const first = this.name(table, id, from);
     const head = first.subarray(0, first.length - LAST.length);
     const to = before === undefined ? concat(head, LAST) : concat(head, u64(before));
-    for (const [name, sealed] of this.#rows.entries({ from: first, to, backwards }))
-      yield this.#open(name, sealed);
+    return this.#rows.entries({ from: first, to, backwards });
   }
 
   /** All of it or nothing, on the disk when the promise is kept. */
@@ -141,4 +146,9 @@ export class Vault {
         'Nothing was changed. Was the key file exchanged?',
     );
   }
+}
+
+function placeIn(name: Uint8Array): number {
+  const at = name.byteOffset + name.length - LAST.length;
+  return Number(new DataView(name.buffer, at, LAST.length).getBigUint64(0));
 }

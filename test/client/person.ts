@@ -63,7 +63,7 @@ export class Person {
         }),
       again: { minMs: 1, maxMs: 20 },
       tickMs: null,
-      sizes: { otkBatch: 4, otkLow: 2 },
+      sizes: { otkBatch: 4, otkLow: 2, block: 4 },
       point: (point) => this.#point(point),
       ...this.options,
       ...options,

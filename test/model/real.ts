@@ -24,17 +24,28 @@ import type { Host, Link } from './client.ts';
 import type { Down, Up } from './relay.ts';
 import type { Row } from './store.ts';
 
+const BLOCK = 2; // lines, so that even short histories have some
 const STORE_KEY = new Uint8Array(32).fill(0x5e);
 
 /** What is left of a process, and what the checks want to see of it. */
 export class RealStore {
   readonly disk = new MemoryStore();
   readonly openings = new Map<number, string>();
+  #vault = new Vault(this.disk, STORE_KEY, randomBytes);
   opened: Opened = this.open();
 
   open(): Opened {
-    this.opened = openState(new Vault(this.disk, STORE_KEY, randomBytes), 'model');
+    this.#vault = new Vault(this.disk, STORE_KEY, randomBytes);
+    this.opened = openState(this.#vault, 'model', BLOCK);
     return this.opened;
+  }
+
+  /** At once. */
+  commit(): void {
+    const { writes, kept } = this.opened.plan();
+    void this.#vault.write(writes);
+    kept();
+    this.opened.journal.clear();
   }
 
   get state() {
@@ -83,12 +94,11 @@ export class RealClient {
     this.#opened = store.open();
     this.#core = newCore(identity, this.#opened.state, {
       ...{ random: host.random, now: () => host.now(), count: (what) => host.count(what) },
-      sizes: { room: host.room, liveRoom: 5, otkBatch: 2, otkLow: 2 },
+      sizes: { room: host.room, liveRoom: 5, otkBatch: 2, otkLow: 2, block: BLOCK },
       sealed: (session, envelope) => host.sealed(session, envelope),
     });
     begin(this.#core);
-    void this.#opened.commit();
-    this.#opened.journal.clear();
+    store.commit();
     const { state } = this.#core;
     if (host.mutant === 'no id memory') {
       const { get } = state.places;
@@ -195,8 +205,7 @@ export class RealClient {
     const openings = journal.changes().filter(({ table }) => table === 'inits');
     for (const { id, value } of openings)
       if ((value as InitRow | undefined)?.sid) this.#noteOpening(id);
-    void this.#opened.commit();
-    journal.clear();
+    this.store.commit();
     this.#host.point('after commit');
     if (received) {
       this.#taken++;
