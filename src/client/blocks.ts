@@ -11,6 +11,7 @@ import { decode, encode, malformed } from '../wire/msgpack.ts';
 import { bin, integer, list, text } from '../wire/shape.ts';
 import { contentOf } from './lines.ts';
 import { type Line, STATES } from './records.ts';
+import type { Places } from './vault.ts';
 
 /** Lines of one block hold so much content at most, unless it is a single one. */
 const MAX_BYTES = 128 * 1_024;
@@ -19,6 +20,11 @@ const LINE_FEED = Uint8Array.of(10);
 /** How the texts of a search and of the history are compared: whatever their case and form. */
 export function fold(text: string): string {
   return text.normalize('NFKC').toLowerCase();
+}
+
+/** Whether a body has a text in it that is folded already. */
+export function hasText(body: unknown, folded: string): boolean {
+  return typeof body === 'string' && fold(body).includes(folded);
 }
 
 /** So many of these lines, from the first on, as belong into one block. */
@@ -119,10 +125,14 @@ export class Block {
     return found && this.#line(found);
   }
 
-  /** The lines whose text fits, or all; null is the text of a body that is none. */
-  lines(fits: (text: string | null) => boolean = () => true): Line[] {
-    const found = this.#entries.filter(({ text }) => fits(text && view(text).toString()));
-    return found.map((each) => this.#line(each));
+  /** Made one by one, as they are asked for. */
+  *lines(which: Places = {}, wanted: string | null = null): Generator<Line> {
+    const { from = 0, before = Number.POSITIVE_INFINITY, backwards = false } = which;
+    for (const each of backwards ? this.#entries.toReversed() : this.#entries) {
+      if (each.order < from || each.order >= before) continue;
+      const text = wanted === null || !each.text ? null : view(each.text).toString();
+      if (wanted === null || hasText(text, wanted)) yield this.#line(each);
+    }
   }
 
   #line(entry: Entry): Line {

@@ -3,7 +3,7 @@
 // removes its rows; when a line in it changes (somebody has read it) the block is written anew.
 
 import { utf8, view } from '../lib/bytes.ts';
-import { Block, cut, encodeBlock, fold } from './blocks.ts';
+import { Block, cut, encodeBlock, hasText } from './blocks.ts';
 import { contentOf } from './lines.ts';
 import type { Line } from './records.ts';
 import type { Places, Vault, Write } from './vault.ts';
@@ -75,16 +75,10 @@ export class Timeline {
   }
 
   *#sealed(key: string, which: Places, wanted: string | null): Generator<Line> {
-    const { from = 0, before = Number.POSITIVE_INFINITY, backwards = false } = which;
-    const first = this.#placeOf(key, from) ?? from;
-    const range = { ...which, from: first };
+    const from = this.#placeOf(key, which.from ?? 0) ?? which.from ?? 0;
+    const range = { ...which, from };
     const places = wanted === null ? this.#places(key, range) : this.#hits(key, range, wanted);
-    for (const place of places) {
-      const block = this.#block(key, place);
-      const lines = block?.lines((text) => wanted === null || hasText(text, wanted)) ?? [];
-      const inside = lines.filter(({ order }) => order >= from && order < before);
-      yield* backwards ? inside.reverse() : inside;
-    }
+    for (const place of places) yield* this.#block(key, place)?.lines(which, wanted) ?? [];
   }
 
   #places(key: string, which: Places): Iterable<number> {
@@ -167,7 +161,7 @@ export class Timeline {
     const changed = new Map<number, Line[]>();
     for (const line of lines) {
       const place = this.#placeOf(key, line.order) as number;
-      const all = changed.get(place) ?? (this.#block(key, place) as Block).lines();
+      const all = changed.get(place) ?? [...(this.#block(key, place) as Block).lines()];
       changed.set(
         place,
         all.map((each) => (each.order === line.order ? line : each)),
@@ -218,8 +212,4 @@ export class Timeline {
     writes.push({ name: vault.name(FOLDED, key, place), bytes: folded });
     for (const { order } of lines) writes.push({ name: vault.name(ROWS, key, order), bytes: null });
   }
-}
-
-function hasText(body: unknown, folded: string): boolean {
-  return typeof body === 'string' && fold(body).includes(folded);
 }
