@@ -17,6 +17,7 @@ const AGAIN = { minMs: 500, maxMs: 60_000 };
 const FINAL = [
   ...['relay-auth-mismatch', 'relay-key-changed', 'replaced', 'identity-elsewhere'],
   ...['other-relay', 'crypto-unavailable', 'bad-address', 'config-invalid'],
+  ...['store-damaged', 'store-failed'],
 ];
 /** Of a session that ended: the link goes on by itself, or says that it does not. */
 const TRANSPORT = [
@@ -24,7 +25,7 @@ const TRANSPORT = [
   ...['login-refused', 'protocol-violation'],
 ];
 const IN_FLIGHT = 256; // deliveries in steps, so that one batch may hold many
-const HELD_MOST = 20_000; // deliveries that may wait for the answer about ourselves
+const HELD_MOST = 64 * 2 ** 20; // bytes of deliveries that may wait for the answer about ourselves
 
 /** What goes out on the link. */
 export type LinkEffect = Exclude<Effect, { kind: 'event' | 'again' }>;
@@ -47,6 +48,7 @@ export class ClientConnection {
   // 'checking': it is not known yet that no other store uses this identity; nothing is taken.
   #stage: 'down' | 'checking' | 'up' = 'down';
   #held: Delivery[] = [];
+  #heldBytes = 0;
   #attempt = 0;
   #retry: NodeJS.Timeout | null = null;
   #isOver = false;
@@ -115,6 +117,7 @@ export class ClientConnection {
   #reset(): void {
     this.#stage = 'down';
     this.#held = [];
+    this.#heldBytes = 0;
     this.#keys.clear();
     void this.#step(down);
   }
@@ -194,9 +197,15 @@ export class ClientConnection {
       if (this.#stage === 'up') {
         const kept = this.#take(delivery);
         if (++taken % IN_FLIGHT === 0) await kept;
-      } else if (this.#held.push(delivery) > HELD_MOST)
+      } else if (this.#hold(delivery) > HELD_MOST)
         this.drop(new FleximError('protocol-violation', 'the relay sends and does not answer'));
     }
+  }
+
+  #hold(delivery: Delivery): number {
+    this.#held.push(delivery);
+    this.#heldBytes += delivery.envelope.length;
+    return this.#heldBytes;
   }
 
   /** Acknowledged when everything that follows from it is on the disk. */

@@ -91,6 +91,7 @@ export class Messenger {
   readonly #alarm: Alarm;
   #timer: NodeJS.Timeout | null = null;
   #isClosed = false;
+  #isFull = false; // the disk; it was told
 
   constructor(options: MessengerOptions, opened: Opened) {
     const { identity, dial, random = randomBytes, clock = systemClock, point, again } = options;
@@ -108,6 +109,9 @@ export class Messenger {
       point,
       settle,
       carryOut: (effect) => this.#carryOut(effect),
+      kept: () => {
+        this.#isFull = false;
+      },
       failed: (error) => this.#failed(error),
     });
     this.#connection = new ClientConnection({
@@ -274,9 +278,13 @@ export class Messenger {
     if (this.#options.tickMs !== null) this.#alarm.within(seconds * 1_000);
   }
 
-  /** The disk may have room again later; of anything else nobody knows what it means. */
+  /** The disk may have room again later; after anything else nobody knows what the store holds. */
   #failed(error: unknown): void {
-    if (isFleximError(error)) return this.#connection.drop(error);
+    if (isFleximError(error, 'store-full')) {
+      if (!this.#isFull) this.#outlet.push({ kind: 'warning', error, peer: null });
+      this.#isFull = true;
+      return this.#connection.drop(error); // what came and was not kept comes again
+    }
     this.#isClosed = true;
     this.#stopTimers();
     void this.#runner.stop(error as Error);

@@ -10,7 +10,7 @@ import {
   seenBundle,
 } from '../fe1/prekeys.ts';
 import type { Session } from '../fe1/ratchet.ts';
-import { hasRoom, isDue, lostItsState, nextGen, used } from '../fe1/sessions.ts';
+import { canOpen, hasRoom, isDue, lostItsState, nextGen, used } from '../fe1/sessions.ts';
 import { sameBytes, toHex } from '../lib/bytes.ts';
 import { FleximError, isFleximError } from '../lib/errors.ts';
 import { type Core, DAY, HOUR, ownRow, tell } from './core.ts';
@@ -29,6 +29,7 @@ const FETCH_MOST = HOUR / 2;
 export function reason(core: Core, X: string, install: Uint8Array | null): string | null {
   const { state, host } = core;
   const active = activeOf(core, X);
+  if (!canOpen(peerOf(core, X))) return null; // he drove the generations to their end: §10.4
   if (!active) return 'none yet';
   if (isDue(peerOf(core, X))) return 'GEN';
   if (install && lostItsState(active, install)) return 'lost state';
@@ -114,10 +115,29 @@ function check(core: Core, X: string, bytes: Uint8Array): SignedPrekey | null {
     if (!isFleximError(error, 'bundle-rejected')) throw error;
     core.host.count(error.code);
   }
-  const name = nameOf(core.state.contacts.get(X), X);
-  const text = `the prekeys that the relay gave for ${name} are not valid; nothing was sent with them`;
-  warn(core, X, new FleximError('bundle-rejected', text));
+  warn(core, X, new FleximError('bundle-rejected', problem(core, X, bytes)));
   return null;
+}
+
+/** What is wrong with them; when it is their age alone, a clock may be to blame. */
+function problem(core: Core, X: string, bytes: Uint8Array): string {
+  const name = nameOf(core.state.contacts.get(X), X);
+  const given = `the prekeys that the relay gave for ${name}`;
+  const { seen } = peerRow(core, X);
+  try {
+    const { expires } = checkSignedPrekey(bytes, { X: bytesOf(X), now: 0, seen });
+    return (
+      `${given} ended on ${dateOf(expires)}, and this machine says that it is ${dateOf(core.host.now())}: ` +
+      'if its clock is right they have not been there for long; nothing was sent with them'
+    );
+  } catch {
+    return `${given} are not valid; nothing was sent with them`;
+  }
+}
+
+function dateOf(seconds: number): string {
+  const date = new Date(seconds * 1_000);
+  return Number.isNaN(date.getTime()) ? 'no day at all' : date.toISOString().slice(0, 10);
 }
 
 function warn(core: Core, peer: string, error: FleximError): void {

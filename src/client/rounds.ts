@@ -3,6 +3,7 @@
 import { expire } from '../fe1/ratchet.ts';
 import { isStale } from '../fe1/sessions.ts';
 import { encodeSession } from '../fe1/state.ts';
+import { catchUp } from './clock.ts';
 import { type Core, down } from './core.ts';
 import { fetchAgain, fetchAtOnce, peek, wake } from './opening.ts';
 import { peekedSelf, rotate, wipeOld } from './own.ts';
@@ -23,12 +24,14 @@ export function login(core: Core, { self, takeOver }: LoggedIn): void {
     down(core);
     throw error;
   }
+  catchUp(core);
   transmitOutbox(core);
   fetchAtOnce(core);
   everybody(core);
 }
 
 export function tick(core: Core): void {
+  catchUp(core);
   forgetOld(core);
   rotate(core);
   transmitRefused(core);

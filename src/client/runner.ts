@@ -21,6 +21,8 @@ export interface RunnerOptions {
   /** The last step of every batch. */
   readonly settle: (core: Core) => void;
   readonly carryOut: (effect: Effect) => void;
+  /** A batch is on the disk. */
+  readonly kept?: () => void;
   /** The store refused a batch; nothing of it has happened. */
   readonly failed: (error: unknown) => void;
   readonly point?: ((point: Point) => void) | undefined;
@@ -92,7 +94,7 @@ export class Runner {
   }
 
   async #commit(ran: readonly Ran[]): Promise<boolean> {
-    const { core, opened, point, failed } = this.#options;
+    const { core, opened, point, kept, failed } = this.#options;
     try {
       point?.('before commit');
       await opened.commit();
@@ -103,6 +105,7 @@ export class Runner {
       failed(error);
       return false;
     }
+    if (opened.journal.mark > 0) kept?.();
     opened.journal.clear();
     return true;
   }
