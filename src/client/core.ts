@@ -6,6 +6,7 @@ import type { Identity } from '../crypto/identity.ts';
 import { MAX_UNANSWERED, OTK_BATCH, OTK_LOW } from '../fe1/constants.ts';
 import type { Random } from '../fe1/random.ts';
 import type { Session } from '../fe1/ratchet.ts';
+import type { ErrorCode } from '../lib/errors.ts';
 import type { MessengerEvent } from './events.ts';
 import type { State } from './state.ts';
 import { BLOCK_LINES } from './timeline.ts';
@@ -75,6 +76,7 @@ export interface Core {
   readonly refused: Map<number, Backoff>; // envelopes that the relay did not take
   // What dies with the process.
   readonly peeks: Map<string, Backoff>;
+  readonly warned: Map<string, ErrorCode>; // what was last told about somebody's prekeys
   readonly fetches: Map<string, Missing>; // bundles that could not be had
 }
 
@@ -86,6 +88,7 @@ export function newCore(identity: Identity, state: State, host: Host): Core {
     refused: new Map(),
     peeks: new Map(),
     fetches: new Map(),
+    warned: new Map(),
   };
 }
 

@@ -2,7 +2,7 @@
 // the relay's word until it was checked against the key and what was seen before.
 
 import { encodeContent } from '../fe1/content.ts';
-import { initiate } from '../fe1/handshake.ts';
+import { type InitiateOptions, initiate } from '../fe1/handshake.ts';
 import {
   checkOneTimePrekey,
   checkSignedPrekey,
@@ -140,7 +140,10 @@ function dateOf(seconds: number): string {
   return Number.isNaN(date.getTime()) ? 'no day at all' : date.toISOString().slice(0, 10);
 }
 
+/** Once, until a session could be opened: it is tried again and again. */
 function warn(core: Core, peer: string, error: FleximError): void {
+  if (core.warned.get(peer) === error.code) return;
+  core.warned.set(peer, error.code);
   tell(core, { kind: 'warning', error, peer });
 }
 
@@ -153,15 +156,16 @@ export function bundle(core: Core, X: string, got: Bundle | null): void {
   core.asked.delete(X);
   const spr = got && check(core, X, got.spr);
   if (!spr) {
-    const isFirst = !core.fetches.has(X);
     notFetched(core, X, 0, got === null);
-    if (!got && isFirst && core.state.by.waiting.size(X) > 0)
+    if (!got && core.state.by.waiting.size(X) > 0)
       warn(core, X, noBundle(nameOf(core.state.contacts.get(X), X)));
     return;
   }
-  core.fetches.delete(X);
   const why = reason(core, X, spr.install);
-  if (!why) return pin(core, X, spr);
+  if (!why) {
+    core.fetches.delete(X);
+    return pin(core, X, spr);
+  }
   core.host.count(`new session: ${why}`);
   const otk = got.otk && checkOneTimePrekey(got.otk, spr);
   if (got.otk && !otk) core.host.count('one-time key rejected');
@@ -174,17 +178,32 @@ function open(
   spr: SignedPrekey,
   otk: ReturnType<typeof checkOneTimePrekey>,
 ) {
-  const { identity, state, host } = core;
+  const { identity, state } = core;
   const peer = peerOf(core, X);
   const { install } = ownRow(state);
   const options = { identity, install, gen: nextGen(peer), spr, otk };
-  const session = initiate(options, host.random);
+  const session = initiated(core, options);
+  if (!session) return notFetched(core, X);
+  core.fetches.delete(X);
+  core.warned.delete(X);
   keep(core, X, used(peer, session));
   state.peers.set(X, { ...peerRow(core, X), E: spr.E, seen: seenBundle(spr) });
   waitAgain(core, X, spr);
   const before = state.outbox.size;
   pump(core, X);
   if (state.outbox.size === before) post(core, X, encodeContent({ kind: 'noop' }));
+}
+
+/** Null: well signed, but of no use. Its owner harms himself alone, so nothing else may stop for it. */
+function initiated(core: Core, options: InitiateOptions): Session | null {
+  try {
+    return initiate(options, core.host.random);
+  } catch (error) {
+    if (!isFleximError(error, 'bundle-rejected')) throw error;
+    core.host.count(error.code);
+    warn(core, toHex(options.spr.X), error);
+    return null;
+  }
 }
 
 function noBundle(name: string): FleximError {
@@ -229,7 +248,10 @@ export function peeked(core: Core, X: string, bytes: Uint8Array | null): void {
   const spr = bytes && check(core, X, bytes);
   if (wasAbsent && !spr) notFetched(core, X, 0, bytes === null);
   if (!spr) return;
-  if (wasAbsent) core.asked.delete(X);
+  if (wasAbsent) {
+    core.asked.delete(X);
+    core.fetches.delete(X);
+  }
   pin(core, X, spr);
   if (core.isUp && !core.asked.has(X) && reason(core, X, spr.install)) ask(core, X, 'fetch');
 }
