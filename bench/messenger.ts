@@ -5,7 +5,7 @@
 import { join } from 'node:path';
 import { median, type Report } from './measure.ts';
 import { ask, Child, Place, UNLIMITED } from './process.ts';
-import type { Task } from './talker.ts';
+import type { Opened, Searched, Task, Took } from './talker.ts';
 
 const ROUNDS = 5;
 const SENT = 1_000;
@@ -23,6 +23,9 @@ const script = join(import.meta.dirname, 'talker.ts');
 
 const range = (all: readonly number[], digits = 0) =>
   `${median(all).toFixed(digits)} (${Math.min(...all).toFixed(digits)}–${Math.max(...all).toFixed(digits)})`;
+const wall = (all: readonly Took[]) => all.map(({ ms }) => ms);
+// Bounds hold for the time of the processor: others use this machine, too.
+const cpu = (all: readonly Took[]) => median(all.map(({ cpuMs }) => cpuMs));
 const rate = (messages: number, all: readonly number[]) =>
   range(all.map((ms) => (messages / ms) * 1_000));
 
@@ -44,22 +47,23 @@ async function sent(): Promise<Report> {
         to: key,
         messages,
       } as const;
-      return (await talk<{ ms: number }>(task)).ms;
+      return talk<Took>(task);
     };
-    const few: number[] = [];
+    const few: Took[] = [];
     for (let round = 0; round < ROUNDS; round++) few.push(await run(`few${round}`, SENT));
     const many = await run('many', MANY);
-    const slower = (many / MANY) * (SENT / median(few));
+    const slower = (many.cpuMs / MANY) * (SENT / cpu(few));
     const title = 'messages sent, each durable here and accepted by the relay or received';
     const text = [
       `${title}: median (min–max)`,
-      `  ${SENT}, ms   ${range(few)}   limit ${SENT_MS}`,
-      `  ${SENT}, /s   ${rate(SENT, few)}`,
-      `  ${MANY}, /s  ${rate(MANY, [many])}   ${slower.toFixed(2)} times as long for each`,
+      `  ${SENT}, ms            ${range(wall(few))}   limit ${SENT_MS}`,
+      `  ${SENT}, CPU ms        ${cpu(few).toFixed(0)}   the sender's`,
+      `  ${SENT}, /s            ${rate(SENT, wall(few))}`,
+      `  ${MANY}, /s           ${rate(MANY, [many.ms])}   ${slower.toFixed(2)} times the CPU for each`,
     ].join('\n');
     const bounds = [
-      { what: `${SENT} messages sent within ${SENT_MS} ms`, kept: median(few) <= SENT_MS },
-      { what: `one of ${MANY} takes at most ${SLOWER} times as long`, kept: slower <= SLOWER },
+      { what: `${SENT} messages sent with ${SENT_MS} ms of CPU`, kept: cpu(few) <= SENT_MS },
+      { what: `one of ${MANY} takes at most ${SLOWER} times the CPU`, kept: slower <= SLOWER },
     ];
     return { title, text, data: { few, many, slower }, bounds };
   } finally {
@@ -73,7 +77,7 @@ async function received(): Promise<Report> {
   const place = new Place();
   try {
     const { port } = await place.relay(UNLIMITED);
-    const times: number[] = [];
+    const times: Took[] = [];
     for (let round = 0; round < ROUNDS; round++) {
       const [bob, alice] = ['bob', 'alice'].map((name) => join(place.path, `${name}${round}`));
       if (!bob || !alice) throw new TypeError();
@@ -81,35 +85,15 @@ async function received(): Promise<Report> {
       // One goes first to open the session, and the protocol lets no more than 500 wait.
       const messages = WAITING - 1;
       await talk({ task: 'send', port, place: alice, to: key, messages });
-      const { ms } = await talk<{ ms: number }>({
-        task: 'take',
-        port,
-        place: bob,
-        messages: WAITING,
-      });
-      times.push(ms);
+      times.push(await talk<Took>({ task: 'take', port, place: bob, messages: WAITING }));
     }
     const title = `${WAITING} messages that waited, received and durable, from the start of the login`;
-    const text = `${title}, /s: median (min–max)\n  ${rate(WAITING, times)}`;
-    const bounds = [
-      { what: 'received at 250 a second or more', kept: median(times) <= WAITING * 4 },
-    ];
+    const text = `${title}, /s: median (min–max)\n  ${rate(WAITING, wall(times))}   ${cpu(times).toFixed(0)} ms of CPU`;
+    const bounds = [{ what: `${WAITING} received with 2 s of CPU`, kept: cpu(times) <= 2_000 }];
     return { title, text, data: { times }, bounds };
   } finally {
     await place.end();
   }
-}
-
-interface Opened {
-  readonly openMs: number;
-  readonly rss: number;
-  readonly pages: readonly number[];
-  readonly oldest: Searched;
-  readonly never: Searched;
-  readonly common: Searched;
-}
-interface Searched {
-  readonly times: readonly number[];
 }
 
 /** A fresh process each time: its first search counts as well as the others. */
@@ -125,31 +109,36 @@ async function history(): Promise<Report> {
       runs.push(await talk<Opened>({ task: 'open', place: full, rounds: 5 }));
       shorts.push(await talk<Opened>({ task: 'open', place: short, rounds: 5 }));
     }
-    const opens = runs.map(({ openMs }) => openMs);
-    const opensShort = shorts.map(({ openMs }) => openMs);
-    const first = runs.map(({ oldest }) => oldest.times[0] as number);
-    const later = runs.flatMap(({ never }) => never.times);
-    const common = runs.flatMap((run) => run.common.times);
+    const opens = runs.map((run) => run.open);
+    const opensShort = shorts.map((run) => run.open);
+    const first = runs.map(({ oldest }) => oldest.times[0] as Took);
+    const all = (which: (run: Opened) => Searched) => runs.flatMap((run) => which(run).times);
+    const [never, common] = [all((run) => run.never), all((run) => run.common)];
     const pages = runs.flatMap((run) => run.pages);
     const more = median(runs.map(({ rss }, i) => rss - (shorts[i] as Opened).rss)) / 2 ** 20;
-    const slower = median(opens.map((ms, i) => ms / (opensShort[i] as number)));
+    const slower = median(opens.map(({ cpuMs }, i) => cpuMs / (opensShort[i] as Took).cpuMs));
     const title = `a history of ${HISTORY} messages`;
+    const line = (what: string, took: readonly Took[], limit?: number) =>
+      `  ${what.padEnd(38)}${range(wall(took), 1).padEnd(22)}${cpu(took).toFixed(1)} of CPU${limit ? `   limit ${limit}` : ''}`;
     const text = [
       `${title}, ms: median (min–max)`,
-      `  store, messenger and the last page    ${range(opens, 1)}   limit ${OPEN_MS}`,
-      `  the same with ${SHORT} messages          ${range(opensShort, 1)}   ${slower.toFixed(2)} times as long with all`,
-      `  search, the first: the oldest message ${range(first, 1)}   limit ${SEARCH_MS}`,
-      `  search for what nobody said           ${range(later, 1)}   limit ${SEARCH_MS}`,
-      `  search for what many said             ${range(common, 1)}`,
-      `  a page from the middle                ${range(pages, 1)}`,
-      `  memory more than with ${SHORT}, MiB      ${more.toFixed(0)}`,
+      line('store, messenger and the last page', opens, OPEN_MS),
+      line(`the same with ${SHORT}`, opensShort),
+      line('the first search: the oldest message', first, SEARCH_MS),
+      line('search for what nobody said', never, SEARCH_MS),
+      line('search for what many said', common),
+      line('a page from the middle', pages),
+      `  memory more than with ${SHORT}: ${more.toFixed(0)} MiB`,
     ].join('\n');
     const bounds = [
-      { what: `a search in ${HISTORY} within ${SEARCH_MS} ms`, kept: median(later) <= SEARCH_MS },
-      { what: `opening ${HISTORY} within ${OPEN_MS} ms`, kept: median(opens) <= OPEN_MS },
+      {
+        what: `a search in ${HISTORY} with ${SEARCH_MS} ms of CPU`,
+        kept: cpu(never) <= SEARCH_MS,
+      },
+      { what: `opening ${HISTORY} with ${OPEN_MS} ms of CPU`, kept: cpu(opens) <= OPEN_MS },
       { what: 'opening takes no more than twice as long as a short one', kept: slower <= 2 },
     ];
-    return { title, text, data: { opens, opensShort, first, later, common, pages, more }, bounds };
+    return { title, text, data: { opens, opensShort, first, never, common, pages, more }, bounds };
   } finally {
     await place.end();
   }
