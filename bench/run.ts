@@ -9,6 +9,7 @@ import { framing } from './framing.ts';
 import { idle } from './idle.ts';
 import { mailbox } from './mailbox.ts';
 import { type Contest, machine, measure, type Report, table } from './measure.ts';
+import { messenger } from './messenger.ts';
 import { screen } from './screen.ts';
 import { start } from './start.ts';
 
@@ -21,6 +22,7 @@ const BENCHES: Readonly<Record<string, () => Promise<Report[]>>> = {
   start,
   screen,
   mailbox,
+  messenger,
 };
 
 function compete(contest: Contest): Report {

@@ -5,7 +5,7 @@ import { FleximError, isFleximError } from '../lib/errors.ts';
 import type { Delivery, Link, LinkEvent } from '../protocols/protocol.ts';
 import { type Core, down, type Effect } from './core.ts';
 import type { MessengerEvent } from './events.ts';
-import { bundle, notFetched, peeked } from './opening.ts';
+import { bundle, notFetched, notPeeked, peeked } from './opening.ts';
 import { counted, peekedSelf, published } from './own.ts';
 import { deliver } from './receiving.ts';
 import { login } from './rounds.ts';
@@ -17,14 +17,18 @@ const AGAIN = { minMs: 500, maxMs: 60_000 };
 const FINAL = [
   ...['relay-auth-mismatch', 'relay-key-changed', 'replaced', 'identity-elsewhere'],
   ...['other-relay', 'crypto-unavailable', 'bad-address', 'config-invalid'],
+  ...['store-damaged', 'store-failed'],
 ];
 /** Of a session that ended: the link goes on by itself, or says that it does not. */
 const TRANSPORT = [
   ...['connection-lost', 'relay-stopping', 'not-connected', 'closed', 'replaced'],
   ...['login-refused', 'protocol-violation'],
 ];
-const IN_FLIGHT = 64; // deliveries in steps, so that one batch may hold many
-const HELD_MOST = 20_000; // deliveries that may wait for the answer about ourselves
+const IN_FLIGHT = 256; // deliveries in steps, so that one batch may hold many
+const HELD_MOST = 64 * 2 ** 20; // bytes of deliveries that may wait for the answer about ourselves
+
+/** What goes out on the link. */
+export type LinkEffect = Exclude<Effect, { kind: 'event' | 'again' }>;
 
 export interface ConnectionOptions {
   readonly runner: Runner;
@@ -44,6 +48,7 @@ export class ClientConnection {
   // 'checking': it is not known yet that no other store uses this identity; nothing is taken.
   #stage: 'down' | 'checking' | 'up' = 'down';
   #held: Delivery[] = [];
+  #heldBytes = 0;
   #attempt = 0;
   #retry: NodeJS.Timeout | null = null;
   #isOver = false;
@@ -112,6 +117,7 @@ export class ClientConnection {
   #reset(): void {
     this.#stage = 'down';
     this.#held = [];
+    this.#heldBytes = 0;
     this.#keys.clear();
     void this.#step(down);
   }
@@ -191,9 +197,15 @@ export class ClientConnection {
       if (this.#stage === 'up') {
         const kept = this.#take(delivery);
         if (++taken % IN_FLIGHT === 0) await kept;
-      } else if (this.#held.push(delivery) > HELD_MOST)
+      } else if (this.#hold(delivery) > HELD_MOST)
         this.drop(new FleximError('protocol-violation', 'the relay sends and does not answer'));
     }
+  }
+
+  #hold(delivery: Delivery): number {
+    this.#held.push(delivery);
+    this.#heldBytes += delivery.envelope.length;
+    return this.#heldBytes;
   }
 
   /** Acknowledged when everything that follows from it is on the disk. */
@@ -208,9 +220,9 @@ export class ClientConnection {
 
   // ---- what goes ----
 
-  carryOut(effect: Effect): void {
+  carryOut(effect: LinkEffect): void {
     const link = this.#stage === 'down' ? null : this.#link;
-    if (!link?.prekeys || effect.kind === 'event') return;
+    if (!link?.prekeys) return;
     const { prekeys } = link;
     switch (effect.kind) {
       case 'transmit':
@@ -221,14 +233,20 @@ export class ClientConnection {
           link,
           prekeys.fetch(of),
           (core, got) => bundle(core, of, got),
-          (core) => notFetched(core, of),
+          (core, pause) => notFetched(core, of, pause),
         );
         return;
       }
-      case 'peek':
-        return this.#ask(link, prekeys.peek(effect.of), (core, got) =>
-          peeked(core, effect.of, got),
+      case 'peek': {
+        const { of } = effect;
+        this.#ask(
+          link,
+          prekeys.peek(of),
+          (core, got) => peeked(core, of, got),
+          (core, pause) => notPeeked(core, of, pause),
         );
+        return;
+      }
       case 'peek-self':
         return this.#ask(link, prekeys.peek(this.#options.own), (core, got) =>
           peekedSelf(core, got, false),
@@ -255,7 +273,7 @@ export class ClientConnection {
     link: Link,
     answer: Promise<T>,
     take: (core: Core, answer: T) => void,
-    refused: (core: Core) => void = () => {},
+    refused: (core: Core, pause: number) => void = () => {}, // in seconds, as the relay wants it
   ): void {
     answer
       .then(
@@ -263,11 +281,16 @@ export class ClientConnection {
         (error: unknown) => {
           if (!isFleximError(error)) throw error;
           const isRefusal = error.code === 'command-refused' || error.code === 'slow-down';
-          if (this.#link === link && isRefusal) return this.#step(refused);
+          if (this.#link === link && isRefusal)
+            return this.#step((core) => refused(core, pauseOf(error)));
         },
       )
       .catch((error: unknown) => {
         if (this.#link === link) this.drop(error);
       });
   }
+}
+
+function pauseOf({ code, cause }: FleximError): number {
+  return code === 'slow-down' ? (cause as { readonly seconds: number }).seconds : 0;
 }

@@ -6,8 +6,10 @@ import type { Identity } from '../crypto/identity.ts';
 import { MAX_UNANSWERED, OTK_BATCH, OTK_LOW } from '../fe1/constants.ts';
 import type { Random } from '../fe1/random.ts';
 import type { Session } from '../fe1/ratchet.ts';
+import type { ErrorCode } from '../lib/errors.ts';
 import type { MessengerEvent } from './events.ts';
 import type { State } from './state.ts';
+import { BLOCK_LINES } from './timeline.ts';
 
 /** To be done when the rows are safe. */
 export type Effect =
@@ -20,11 +22,17 @@ export type Effect =
   | { readonly kind: 'fetch' | 'peek'; readonly of: string }
   | { readonly kind: 'publish'; readonly spr: Uint8Array; readonly otks: readonly Uint8Array[] }
   | { readonly kind: 'peek-self' | 'count' }
+  /** Something is due in so many seconds: `due` of rounds.ts. */
+  | { readonly kind: 'again'; readonly seconds: number }
   | { readonly kind: 'event'; readonly event: MessengerEvent };
 
 export interface Backoff {
   readonly at: number; // not before
   readonly wait: number;
+}
+
+export interface Missing extends Backoff {
+  readonly isAbsent: boolean; // the relay has none: FE1_PEEK tells when that changes, and takes nothing
 }
 
 /** Numbers that a test makes small, so that short runs meet them. */
@@ -33,6 +41,7 @@ export interface Sizes {
   readonly liveRoom: number; // of them, that may be /live
   readonly otkBatch: number;
   readonly otkLow: number;
+  readonly block: number; // lines of the history that are joined
 }
 
 export const SIZES: Sizes = {
@@ -40,6 +49,7 @@ export const SIZES: Sizes = {
   liveRoom: 100,
   otkBatch: OTK_BATCH,
   otkLow: OTK_LOW,
+  block: BLOCK_LINES,
 };
 
 export interface Host {
@@ -58,22 +68,27 @@ export interface Core {
   readonly state: State;
   readonly host: Host;
   effects: Effect[];
+  /** Whom something may go out to now, once the steps of a batch are done. */
+  readonly stirred: Set<string>;
   // What dies with the connection.
   isUp: boolean;
   readonly asked: Set<string>; // bundles under way
   readonly refused: Map<number, Backoff>; // envelopes that the relay did not take
   // What dies with the process.
   readonly peeks: Map<string, Backoff>;
-  readonly fetches: Map<string, Backoff>; // bundles that could not be had
+  readonly warned: Map<string, ErrorCode>; // what was last told about somebody's prekeys
+  readonly fetches: Map<string, Missing>; // bundles that could not be had
 }
 
 export function newCore(identity: Identity, state: State, host: Host): Core {
   return {
     ...{ identity, state, host, effects: [], isUp: false },
+    stirred: new Set(),
     asked: new Set(),
     refused: new Map(),
     peeks: new Map(),
     fetches: new Map(),
+    warned: new Map(),
   };
 }
 

@@ -11,18 +11,18 @@ import { fromHex, toHex } from '../lib/bytes.ts';
 import { FleximError, isFleximError } from '../lib/errors.ts';
 import { systemClock } from '../lib/time.ts';
 import type { Directory, Link, RelayInfo } from '../protocols/protocol.ts';
+import { Alarm } from './alarm.ts';
 import { ClientConnection } from './connection.ts';
 import { Contacts } from './contacts.ts';
 import { begin, type Core, type Effect, newCore, ownRow, SIZES, type Sizes } from './core.ts';
 import type { Message, MessengerEvent } from './events.ts';
 import { type Page, readHistory } from './history.ts';
 import { messageOf } from './lines.ts';
-import { wake } from './opening.ts';
 import { Outlet } from './outlet.ts';
 import { activeOf, peerOf } from './peers.ts';
 import { isHalted, mayWrite } from './people.ts';
 import type { DeliveryState } from './records.ts';
-import { tick } from './rounds.ts';
+import { due, settle, tick } from './rounds.ts';
 import { type Point, Runner } from './runner.ts';
 import { live, post, say } from './sending.ts';
 import { type Opened, openState, pair } from './state.ts';
@@ -72,7 +72,8 @@ export interface Status {
 /** Reads the store and begins to connect. Throws `store-damaged` and what the store throws. */
 export async function openMessenger(options: MessengerOptions): Promise<Messenger> {
   const { store, storeKey, random = randomBytes } = options;
-  const opened = openState(new Vault(store, storeKey, random), store.path);
+  const { block } = { ...SIZES, ...options.sizes };
+  const opened = openState(new Vault(store, storeKey, random), store.path, block);
   const messenger = new Messenger(options, opened);
   await messenger.begin();
   return messenger;
@@ -87,8 +88,10 @@ export class Messenger {
   readonly #connection: ClientConnection;
   readonly #outlet = new Outlet();
   readonly #counts = new Map<string, number>();
+  readonly #alarm: Alarm;
   #timer: NodeJS.Timeout | null = null;
   #isClosed = false;
+  #isFull = false; // the disk; it was told
 
   constructor(options: MessengerOptions, opened: Opened) {
     const { identity, dial, random = randomBytes, clock = systemClock, point, again } = options;
@@ -104,7 +107,11 @@ export class Messenger {
       core: this.#core,
       opened,
       point,
+      settle,
       carryOut: (effect) => this.#carryOut(effect),
+      kept: () => {
+        this.#isFull = false;
+      },
       failed: (error) => this.#failed(error),
     });
     this.#connection = new ClientConnection({
@@ -113,6 +120,7 @@ export class Messenger {
       up: () => void this.contacts.lookAgain().catch(() => {}), // at the next login, then
       again,
     });
+    this.#alarm = new Alarm(() => void this.#runner.step(due).catch(() => {}));
     this.contacts = new Contacts({
       ...{ core: this.#core, runner: this.#runner, link: () => this.#connection.link },
     });
@@ -159,7 +167,6 @@ export class Messenger {
       if (core.state.places.get(`out:${pair(X, name)}`)) return;
       mayWrite(core, X);
       say(core, X, name, content);
-      wake(core, X);
     });
     return name;
   }
@@ -191,8 +198,7 @@ export class Messenger {
   async read(who: string, id?: string): Promise<void> {
     const X = await this.contacts.resolve(who);
     await this.#runner.step((core) => {
-      const all = core.state.unread.values().filter(({ peer }) => peer === X);
-      const rows = all.filter((row) => id === undefined || row.id === id);
+      const rows = core.state.by.unread.rows(X).filter((row) => id === undefined || row.id === id);
       for (const row of rows) core.state.unread.delete(pair(X, row.id));
       if (this.#options.readReceipts)
         this.#tellRead(
@@ -256,7 +262,7 @@ export class Messenger {
   async close(): Promise<void> {
     if (this.#isClosed) return;
     this.#isClosed = true;
-    if (this.#timer) clearInterval(this.#timer);
+    this.#stopTimers();
     await this.#connection.close();
     await this.#runner.stop(new FleximError('closed', 'this messenger was closed'));
     this.#outlet.end();
@@ -264,17 +270,31 @@ export class Messenger {
 
   #carryOut(effect: Effect): void {
     if (effect.kind === 'event') this.#outlet.push(effect.event);
+    else if (effect.kind === 'again') this.#later(effect.seconds);
     else this.#connection.carryOut(effect);
   }
 
-  /** The disk may have room again later; of anything else nobody knows what it means. */
+  #later(seconds: number): void {
+    if (this.#options.tickMs !== null) this.#alarm.within(seconds * 1_000);
+  }
+
+  /** The disk may have room again later; after anything else nobody knows what the store holds. */
   #failed(error: unknown): void {
-    if (isFleximError(error)) return this.#connection.drop(error);
+    if (isFleximError(error, 'store-full')) {
+      if (!this.#isFull) this.#outlet.push({ kind: 'warning', error, peer: null });
+      this.#isFull = true;
+      return this.#connection.drop(error); // what came and was not kept comes again
+    }
     this.#isClosed = true;
-    if (this.#timer) clearInterval(this.#timer);
+    this.#stopTimers();
     void this.#runner.stop(error as Error);
     void this.#connection.close().catch(() => {});
     this.#outlet.end(error as Error);
+  }
+
+  #stopTimers(): void {
+    if (this.#timer) clearInterval(this.#timer);
+    this.#alarm.stop();
   }
 
   #random(length: number): Uint8Array {

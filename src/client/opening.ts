@@ -2,7 +2,7 @@
 // the relay's word until it was checked against the key and what was seen before.
 
 import { encodeContent } from '../fe1/content.ts';
-import { initiate } from '../fe1/handshake.ts';
+import { type InitiateOptions, initiate } from '../fe1/handshake.ts';
 import {
   checkOneTimePrekey,
   checkSignedPrekey,
@@ -10,29 +10,30 @@ import {
   seenBundle,
 } from '../fe1/prekeys.ts';
 import type { Session } from '../fe1/ratchet.ts';
-import { hasRoom, isDue, lostItsState, nextGen, used } from '../fe1/sessions.ts';
+import { canOpen, hasRoom, isDue, lostItsState, nextGen, used } from '../fe1/sessions.ts';
 import { sameBytes, toHex } from '../lib/bytes.ts';
 import { FleximError, isFleximError } from '../lib/errors.ts';
 import { type Core, DAY, HOUR, ownRow, tell } from './core.ts';
 import { activeOf, keep, peerOf, peerRow } from './peers.ts';
 import { isBlocked, nameOf } from './people.ts';
 import type { SentRow } from './records.ts';
-import { mayResend, post, pump, sentTo } from './sending.ts';
+import { mayResend, post, pump } from './sending.ts';
 import { bytesOf, pair } from './state.ts';
 
 const UNANSWERED_INIT = 48 * HOUR;
 const SILENCE = 7 * DAY;
-const FETCH_AGAIN = 5;
+const ABSENT_MOST = 60; // seconds between looks for prekeys that nobody has left yet
 const FETCH_MOST = HOUR / 2;
 
 /** Why a new session is wanted, or null; `install` is what a verified record says. */
 export function reason(core: Core, X: string, install: Uint8Array | null): string | null {
   const { state, host } = core;
   const active = activeOf(core, X);
+  if (!canOpen(peerOf(core, X))) return null; // he drove the generations to their end: §10.4
   if (!active) return 'none yet';
   if (isDue(peerOf(core, X))) return 'GEN';
   if (install && lostItsState(active, install)) return 'lost state';
-  const all = sentTo(core, X);
+  const all = state.by.sent.rows(X);
   const rows = all.filter((row) => mayResend(core, row));
   const openedAt = state.sessions.get(toHex(active.sid))?.openedAt ?? 0;
   if (active.init && openedAt <= host.now() - UNANSWERED_INIT && rows.length > 0)
@@ -54,9 +55,7 @@ function isStuck(core: Core, X: string, { sid }: Session, rows: readonly SentRow
   const { state, host } = core;
   if (rows.length > 0) return rows.some(({ at }) => at <= host.now() - DAY);
   const row = state.sessions.get(toHex(sid));
-  const isWaiting =
-    state.waiting.values().some(({ to }) => to === X) ||
-    state.owed.values().some(({ peer }) => peer === X);
+  const isWaiting = state.by.waiting.size(X) + state.by.owed.size(X) > 0;
   return isWaiting && Math.max(row?.openedAt ?? 0, row?.heardAt ?? 0) <= host.now() - HOUR;
 }
 
@@ -64,22 +63,45 @@ function isStuck(core: Core, X: string, { sid }: Session, rows: readonly SentRow
 export function wake(core: Core, X: string): void {
   const { state, host } = core;
   if (!core.isUp || core.asked.has(X) || isBlocked(core, X)) return;
-  if (!state.peers.has(X) && !state.waiting.values().some(({ to }) => to === X)) return;
+  if (!state.peers.has(X) && state.by.waiting.size(X) === 0) return;
   if ((core.fetches.get(X)?.at ?? 0) > host.now() || !reason(core, X, null)) return;
-  fetch(core, X);
+  ask(core, X, core.fetches.get(X)?.isAbsent ? 'peek' : 'fetch');
 }
 
-function fetch(core: Core, X: string): void {
+function ask(core: Core, X: string, kind: 'fetch' | 'peek'): void {
   core.asked.add(X);
-  core.effects.push({ kind: 'fetch', of: X });
+  core.effects.push({ kind, of: X });
 }
 
-/** It could not be had: later, at growing intervals. */
-export function notFetched(core: Core, X: string): void {
+/** It could not be had: later, after 1 s, 2 s, 4 s … The relay may want a longer pause. */
+export function notFetched(core: Core, X: string, atLeast = 0, isAbsent = false): void {
   core.asked.delete(X);
-  const before = core.fetches.get(X)?.wait ?? FETCH_AGAIN / 2;
-  const wait = Math.min(before * 2, FETCH_MOST);
-  core.fetches.set(X, { at: core.host.now() + wait, wait });
+  const before = core.fetches.get(X);
+  const grown = Math.min((before?.wait ?? 0.5) * 2, isAbsent ? ABSENT_MOST : FETCH_MOST);
+  const wait = Math.min(Math.max(grown, atLeast), FETCH_MOST);
+  core.fetches.set(X, { at: core.host.now() + wait, wait, isAbsent });
+  core.effects.push({ kind: 'again', seconds: wait });
+}
+
+/** Whether somebody has left prekeys could not be asked. */
+export function notPeeked(core: Core, X: string, atLeast: number): void {
+  if (core.asked.has(X) && core.fetches.get(X)?.isAbsent) notFetched(core, X, atLeast, true);
+}
+
+/** Asks again for what is due by now, and has itself called for what comes next. */
+export function fetchAgain(core: Core): void {
+  const now = core.host.now();
+  let next = Number.POSITIVE_INFINITY;
+  for (const [X, { at }] of core.fetches)
+    if (at <= now) wake(core, X);
+    else next = Math.min(next, at);
+  if (core.isUp && next < Number.POSITIVE_INFINITY)
+    core.effects.push({ kind: 'again', seconds: next - now });
+}
+
+/** A new connection may be with a relay that knows more. */
+export function fetchAtOnce(core: Core): void {
+  for (const [X, missing] of core.fetches) core.fetches.set(X, { ...missing, at: 0 });
 }
 
 /** A record that passes, or null; then the user is told, for nothing can be sent. */
@@ -93,13 +115,35 @@ function check(core: Core, X: string, bytes: Uint8Array): SignedPrekey | null {
     if (!isFleximError(error, 'bundle-rejected')) throw error;
     core.host.count(error.code);
   }
-  const name = nameOf(core.state.contacts.get(X), X);
-  const text = `the prekeys that the relay gave for ${name} are not valid; nothing was sent with them`;
-  warn(core, X, new FleximError('bundle-rejected', text));
+  warn(core, X, new FleximError('bundle-rejected', problem(core, X, bytes)));
   return null;
 }
 
+/** What is wrong with them; when it is their age alone, a clock may be to blame. */
+function problem(core: Core, X: string, bytes: Uint8Array): string {
+  const name = nameOf(core.state.contacts.get(X), X);
+  const given = `the prekeys that the relay gave for ${name}`;
+  const { seen } = peerRow(core, X);
+  try {
+    const { expires } = checkSignedPrekey(bytes, { X: bytesOf(X), now: 0, seen });
+    return (
+      `${given} ended on ${dateOf(expires)}, and this machine says that it is ${dateOf(core.host.now())}: ` +
+      'if its clock is right they have not been there for long; nothing was sent with them'
+    );
+  } catch {
+    return `${given} are not valid; nothing was sent with them`;
+  }
+}
+
+function dateOf(seconds: number): string {
+  const date = new Date(seconds * 1_000);
+  return Number.isNaN(date.getTime()) ? 'no day at all' : date.toISOString().slice(0, 10);
+}
+
+/** Once, until a session could be opened: it is tried again and again. */
 function warn(core: Core, peer: string, error: FleximError): void {
+  if (core.warned.get(peer) === error.code) return;
+  core.warned.set(peer, error.code);
   tell(core, { kind: 'warning', error, peer });
 }
 
@@ -112,15 +156,16 @@ export function bundle(core: Core, X: string, got: Bundle | null): void {
   core.asked.delete(X);
   const spr = got && check(core, X, got.spr);
   if (!spr) {
-    const isFirst = !core.fetches.has(X);
-    notFetched(core, X);
-    if (!got && isFirst && core.state.waiting.values().some(({ to }) => to === X))
+    notFetched(core, X, 0, got === null);
+    if (!got && core.state.by.waiting.size(X) > 0)
       warn(core, X, noBundle(nameOf(core.state.contacts.get(X), X)));
     return;
   }
-  core.fetches.delete(X);
   const why = reason(core, X, spr.install);
-  if (!why) return pin(core, X, spr);
+  if (!why) {
+    core.fetches.delete(X);
+    return pin(core, X, spr);
+  }
   core.host.count(`new session: ${why}`);
   const otk = got.otk && checkOneTimePrekey(got.otk, spr);
   if (got.otk && !otk) core.host.count('one-time key rejected');
@@ -133,17 +178,32 @@ function open(
   spr: SignedPrekey,
   otk: ReturnType<typeof checkOneTimePrekey>,
 ) {
-  const { identity, state, host } = core;
+  const { identity, state } = core;
   const peer = peerOf(core, X);
   const { install } = ownRow(state);
   const options = { identity, install, gen: nextGen(peer), spr, otk };
-  const session = initiate(options, host.random);
+  const session = initiated(core, options);
+  if (!session) return notFetched(core, X);
+  core.fetches.delete(X);
+  core.warned.delete(X);
   keep(core, X, used(peer, session));
   state.peers.set(X, { ...peerRow(core, X), E: spr.E, seen: seenBundle(spr) });
   waitAgain(core, X, spr);
   const before = state.outbox.size;
   pump(core, X);
   if (state.outbox.size === before) post(core, X, encodeContent({ kind: 'noop' }));
+}
+
+/** Null: well signed, but of no use. Its owner harms himself alone, so nothing else may stop for it. */
+function initiated(core: Core, options: InitiateOptions): Session | null {
+  try {
+    return initiate(options, core.host.random);
+  } catch (error) {
+    if (!isFleximError(error, 'bundle-rejected')) throw error;
+    core.host.count(error.code);
+    warn(core, toHex(options.spr.X), error);
+    return null;
+  }
 }
 
 function noBundle(name: string): FleximError {
@@ -155,7 +215,7 @@ function noBundle(name: string): FleximError {
 
 /** What lacks its receipt goes on the new session, in its old order, but for what is still queued. */
 function waitAgain(core: Core, X: string, { install }: SignedPrekey): void {
-  for (const row of sentTo(core, X)) {
+  for (const row of core.state.by.sent.rows(X)) {
     const { to, id, order } = row;
     if (!mayResend(core, row) && sameBytes(row.install, install)) continue;
     core.state.sent.delete(pair(X, id));
@@ -174,7 +234,7 @@ export function peek(core: Core, X: string): void {
   const { host } = core;
   if (!core.isUp || isBlocked(core, X) || !activeOf(core, X)) return;
   const now = host.now();
-  const late = sentTo(core, X).some(({ at, tries }) => tries > 0 || at <= now - HOUR);
+  const late = core.state.by.sent.rows(X).some(({ at, tries }) => tries > 0 || at <= now - HOUR);
   const { heardAt } = peerRow(core, X);
   const { at, wait } = core.peeks.get(X) ?? { at: heardAt, wait: HOUR / 2 };
   if (!(late && at + wait <= now) && Math.max(at, heardAt) > now - SILENCE) return;
@@ -184,8 +244,14 @@ export function peek(core: Core, X: string): void {
 }
 
 export function peeked(core: Core, X: string, bytes: Uint8Array | null): void {
+  const wasAbsent = core.asked.has(X) && core.fetches.get(X)?.isAbsent === true;
   const spr = bytes && check(core, X, bytes);
+  if (wasAbsent && !spr) notFetched(core, X, 0, bytes === null);
   if (!spr) return;
+  if (wasAbsent) {
+    core.asked.delete(X);
+    core.fetches.delete(X);
+  }
   pin(core, X, spr);
-  if (core.isUp && !core.asked.has(X) && reason(core, X, spr.install)) fetch(core, X);
+  if (core.isUp && !core.asked.has(X) && reason(core, X, spr.install)) ask(core, X, 'fetch');
 }

@@ -17,14 +17,10 @@ export function sessionOf({ bytes }: SessionRow): Session {
   return session;
 }
 
-/** Most recently used first. */
-export function sessionRows({ state }: Core): SessionRow[] {
-  return state.sessions.values().sort((a, b) => b.usedAt - a.usedAt);
-}
-
-export function peerOf(core: Core, X: string): Peer {
-  const rows = sessionRows(core).filter(({ peer }) => peer === X);
-  return { maxGen: core.state.peers.get(X)?.maxGen ?? 0, sessions: rows.map(sessionOf) };
+/** His sessions, the one used last first. */
+export function peerOf({ state }: Core, X: string): Peer {
+  const rows = state.by.sessions.rows(X).reverse();
+  return { maxGen: state.peers.get(X)?.maxGen ?? 0, sessions: rows.map(sessionOf) };
 }
 
 /** The session that the next message to this peer goes out on. */
@@ -41,8 +37,7 @@ export function keep(core: Core, X: string, { maxGen, sessions }: Peer): void {
   const { state, host } = core;
   state.peers.set(X, { ...peerRow(core, X), maxGen });
   const kept = new Set(sessions.map(({ sid }) => toHex(sid)));
-  for (const [sid, { peer }] of state.sessions.entries())
-    if (peer === X && !kept.has(sid)) forget(core, sid);
+  for (const [sid] of state.by.sessions.entries(X)) if (!kept.has(sid)) forget(core, sid);
   const senior = activeSession(sessions);
   for (const session of sessions) {
     const sid = toHex(session.sid);

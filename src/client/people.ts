@@ -132,8 +132,8 @@ export function change(core: Core, X: string, part: Partial<ContactRow>): Contac
   return row;
 }
 
-export function shown({ unread }: State, row: ContactRow): Contact {
-  return { ...row, unread: unread.values().filter(({ peer }) => peer === row.key).length };
+export function shown({ by }: State, row: ContactRow): Contact {
+  return { ...row, unread: by.unread.size(row.key) };
 }
 
 function fold(text: string): string {

@@ -8,13 +8,12 @@ import { sameBytes, toHex } from '../lib/bytes.ts';
 import { isFleximError } from '../lib/errors.ts';
 import { type Core, next, tell } from './core.ts';
 import { messageOf } from './lines.ts';
-import { wake } from './opening.ts';
 import { ownOneTime, ownSigned } from './own.ts';
-import { keep, peerOf, peerRow, sessionOf, sessionRows } from './peers.ts';
+import { keep, peerOf, peerRow, sessionOf } from './peers.ts';
 import { isBlocked, meet } from './people.ts';
 import type { Line } from './records.ts';
-import { advance, post, pump, receipted } from './sending.ts';
-import { pair } from './state.ts';
+import { advance, post, receipted } from './sending.ts';
+import { lastUsed, pair } from './state.ts';
 
 /** Whatever comes of it, the envelope is done with when this step is kept. */
 export function deliver(core: Core, envelope: Uint8Array): void {
@@ -24,13 +23,12 @@ export function deliver(core: Core, envelope: Uint8Array): void {
   const { E } = peerRow(core, X);
   if (E && !sameBytes(E, received.session.peerE)) return core.host.count('envelope-rejected');
   accept(core, X, received);
-  pump(core, X);
-  wake(core, X);
+  core.stirred.add(X); // receipts for all of a batch together
 }
 
 function opened(core: Core, envelope: Uint8Array): Received | null {
   const { state, identity, host } = core;
-  const sessions = sessionRows(core).map(sessionOf);
+  const sessions = lastUsed(state).map(sessionOf);
   try {
     const byInit = (iid: string) => openedBy(core, iid);
     const spr = (id: number) => ownSigned(state, id);
@@ -78,8 +76,7 @@ function heard(core: Core, X: string, session: Session): void {
   const row = state.sessions.get(sid);
   if (row) state.sessions.set(sid, { ...row, heardAt: now });
   state.peers.set(X, { ...peerRow(core, X), E: session.peerE, heardAt: now });
-  for (const [id, sent] of state.sent.entries())
-    if (sent.to === X && sent.heard === null) state.sent.set(id, { ...sent, heard: now });
+  for (const [id, sent] of state.by.unheard.entries(X)) state.sent.set(id, { ...sent, heard: now });
 }
 
 /** Unknown types, and known ones with nonsense inside, are authentic and passed over: §8. */
@@ -106,7 +103,7 @@ function take(core: Core, X: string, session: Session, plaintext: Plaintext): vo
 /** Who has read a message has it. */
 function read(core: Core, X: string, id: string): void {
   receipted(core, X, id);
-  advance(core, X, id, 'read');
+  advance(core, X, 'read', { id });
 }
 
 function got(core: Core, session: Session, message: MessageContent, content: Uint8Array): void {

@@ -3,8 +3,9 @@
 import { expire } from '../fe1/ratchet.ts';
 import { isStale } from '../fe1/sessions.ts';
 import { encodeSession } from '../fe1/state.ts';
+import { catchUp } from './clock.ts';
 import { type Core, down } from './core.ts';
-import { peek, wake } from './opening.ts';
+import { fetchAgain, fetchAtOnce, peek, wake } from './opening.ts';
 import { peekedSelf, rotate, wipeOld } from './own.ts';
 import { forget, sessionOf } from './peers.ts';
 import { pump, resend, transmitOutbox, transmitRefused } from './sending.ts';
@@ -23,21 +24,37 @@ export function login(core: Core, { self, takeOver }: LoggedIn): void {
     down(core);
     throw error;
   }
+  catchUp(core);
   transmitOutbox(core);
+  fetchAtOnce(core);
   everybody(core);
 }
 
 export function tick(core: Core): void {
+  catchUp(core);
   forgetOld(core);
   rotate(core);
   transmitRefused(core);
   everybody(core);
 }
 
+/** The last step of every batch: what follows from the others, once for each person. */
+export function settle(core: Core): void {
+  for (const X of core.stirred) {
+    core.stirred.delete(X);
+    pump(core, X);
+    wake(core, X);
+  }
+}
+
+/** What cannot wait for the next tick. */
+export function due(core: Core): void {
+  fetchAgain(core);
+}
+
 function everybody(core: Core): void {
-  const people = new Set(core.state.peers.entries().map(([X]) => X));
-  for (const { to } of core.state.waiting.values()) people.add(to);
-  for (const X of people) {
+  const { peers, by } = core.state;
+  for (const X of new Set([...peers.keys(), ...by.waiting.groups()])) {
     pump(core, X);
     resend(core, X);
     wake(core, X);

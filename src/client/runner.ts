@@ -18,7 +18,11 @@ export type Point =
 export interface RunnerOptions {
   readonly core: Core;
   readonly opened: Opened;
+  /** The last step of every batch. */
+  readonly settle: (core: Core) => void;
   readonly carryOut: (effect: Effect) => void;
+  /** A batch is on the disk. */
+  readonly kept?: () => void;
   /** The store refused a batch; nothing of it has happened. */
   readonly failed: (error: unknown) => void;
   readonly point?: ((point: Point) => void) | undefined;
@@ -40,11 +44,13 @@ interface Ran {
 export class Runner {
   readonly #options: RunnerOptions;
   readonly #waiting: Step[] = [];
+  readonly #last: Step;
   #running: Promise<void> | null = null;
   #stopped: Error | null = null;
 
   constructor(options: RunnerOptions) {
     this.#options = options;
+    this.#last = { work: options.settle, done: nothing, resolve: nothing, reject: nothing };
   }
 
   /** The result of a step, when its rows are on the disk and before its effects. `done` runs then, too. */
@@ -64,15 +70,16 @@ export class Runner {
   }
 
   async #run(): Promise<void> {
-    await null; // what arrives in the same turn goes into the same batch
+    await turn(); // what arrives in the same turn goes into the same batch
     while (this.#waiting.length > 0) {
       const ran = this.#waiting.splice(0, MOST).flatMap((step) => this.#try(step));
+      ran.push(...this.#try(this.#last, this.#options.failed));
       if (await this.#commit(ran)) this.#finish(ran);
     }
     this.#running = null;
   }
 
-  #try(step: Step): Ran[] {
+  #try(step: Step, thrown: (error: Error) => void = step.reject): Ran[] {
     const { core, opened } = this.#options;
     const mark = opened.journal.mark;
     core.effects = [];
@@ -81,13 +88,13 @@ export class Runner {
       return [{ step, value, effects: core.effects }];
     } catch (error) {
       opened.journal.undoTo(mark);
-      step.reject(error as Error);
+      thrown(error as Error);
       return [];
     }
   }
 
   async #commit(ran: readonly Ran[]): Promise<boolean> {
-    const { core, opened, point, failed } = this.#options;
+    const { core, opened, point, kept, failed } = this.#options;
     try {
       point?.('before commit');
       await opened.commit();
@@ -98,6 +105,7 @@ export class Runner {
       failed(error);
       return false;
     }
+    if (opened.journal.mark > 0) kept?.();
     opened.journal.clear();
     return true;
   }
@@ -121,4 +129,10 @@ export class Runner {
       failed(error);
     }
   }
+}
+
+const nothing = () => {};
+
+function turn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
 }

@@ -28,7 +28,7 @@ export function say(core: Core, X: string, id: string, content: Uint8Array): num
   });
   state.places.set(`out:${pair(X, id)}`, { order, at });
   state.waiting.set(pair(X, id), { to: X, id, order });
-  pump(core, X);
+  core.stirred.add(X);
   return order;
 }
 
@@ -37,8 +37,7 @@ export function pump(core: Core, X: string): void {
   if (isBlocked(core, X) || isDue(peerOf(core, X))) return; // a bundle is fetched first
   receipts(core, X);
   if (isHalted(core, X)) return;
-  const rows = core.state.waiting.values().filter(({ to }) => to === X);
-  for (const { id, order } of rows.sort((a, b) => a.order - b.order)) {
+  for (const { id, order } of core.state.by.waiting.each(X)) {
     if (!hasRoom(activeOf(core, X) as Session, core.host.sizes.room)) {
       core.host.count('no room');
       return;
@@ -50,7 +49,7 @@ export function pump(core: Core, X: string): void {
 
 function receipts(core: Core, X: string): void {
   const { state, host } = core;
-  const owed = state.owed.values().filter(({ peer }) => peer === X);
+  const owed = state.by.owed.rows(X);
   for (let at = 0; at < owed.length; at += MAX_IDS) {
     const some = owed.slice(at, at + MAX_IDS);
     const row = state.sessions.get(some.at(-1)?.sid ?? '');
@@ -121,7 +120,7 @@ export function queued(core: Core, key: number): void {
   if (row.id === null) return;
   const sent = state.sent.get(pair(row.to, row.id));
   if (sent?.out === key) state.sent.set(pair(row.to, row.id), { ...sent, queuedAt: host.now() });
-  advance(core, row.to, row.id, 'accepted');
+  advance(core, row.to, 'accepted', { id: row.id, order: sent?.order });
 }
 
 /** The relay did not take it: later, at growing intervals. */
@@ -160,29 +159,30 @@ export function transmitOutbox(core: Core): void {
 /** A receipt ends every copy: in the outbox, and what waits to be encrypted once more. */
 export function receipted(core: Core, X: string, id: string): void {
   const { state } = core;
-  for (const [key, row] of state.outbox.entries())
-    if (row.id === id && row.to === X) state.outbox.delete(key);
-  state.waiting.delete(pair(X, id));
-  state.sent.delete(pair(X, id));
-  advance(core, X, id, 'delivered');
+  const message = pair(X, id);
+  for (const [key] of state.by.copies.entries(message)) state.outbox.delete(key);
+  const row = state.sent.get(message) ?? state.waiting.get(message);
+  state.waiting.delete(message);
+  state.sent.delete(message);
+  advance(core, X, 'delivered', { id, order: row?.order });
+}
+
+export interface Known {
+  readonly id: string;
+  readonly order?: number | undefined; // when it need not be looked up
 }
 
 /** States only rise. */
-export function advance(core: Core, X: string, id: string, to: DeliveryState): void {
-  const { state } = core;
-  const place = state.places.get(`out:${pair(X, id)}`);
-  const line = place && state.lines.get(pair(X, String(place.order)));
-  if (!place || !line || STATES.indexOf(line.state) >= STATES.indexOf(to)) return;
-  state.lines.set(pair(X, String(place.order)), { ...line, state: to });
+export function advance(core: Core, X: string, to: DeliveryState, { id, order }: Known): void {
+  const { lines, places } = core.state;
+  const at = order ?? places.get(`out:${pair(X, id)}`)?.order;
+  const line = at === undefined ? undefined : lines.get(pair(X, String(at)));
+  if (!line || STATES.indexOf(line.state) >= STATES.indexOf(to)) return;
+  lines.set(pair(X, String(at)), { ...line, state: to });
   tell(core, { kind: 'state', id, peer: X, state: to });
 }
 
 // ---- again ----
-
-export function sentTo({ state }: Core, X: string): SentRow[] {
-  const rows = state.sent.values().filter(({ to }) => to === X);
-  return rows.sort((a, b) => a.order - b.order);
-}
 
 /** What may be encrypted again: not what the relay has safely for a peer who was not there since. */
 export function mayResend({ host }: Core, { queuedAt, heard }: SentRow): boolean {
@@ -193,7 +193,7 @@ export function resend(core: Core, X: string): void {
   if (!core.isUp || isHalted(core, X)) return;
   const now = core.host.now();
   const isOverdue = ({ at, tries }: SentRow) => now - at >= Math.min(HOUR * 2 ** tries, DAY);
-  const rows = sentTo(core, X).filter((row) => isOverdue(row) && mayResend(core, row));
+  const rows = core.state.by.sent.rows(X).filter((row) => isOverdue(row) && mayResend(core, row));
   if (rows.length === 0 || isDue(peerOf(core, X))) return;
   for (const row of rows) {
     const active = activeOf(core, X);

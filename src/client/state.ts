@@ -3,8 +3,9 @@
 
 import { fromHex } from '../lib/bytes.ts';
 import { FleximError, isFleximError } from '../lib/errors.ts';
-import { decode, encode } from '../wire/msgpack.ts';
+import { decode, encode, malformed } from '../wire/msgpack.ts';
 import type { Shape } from '../wire/shape.ts';
+import { Index } from './indexes.ts';
 import {
   type ContactRow,
   type InitRow,
@@ -23,7 +24,8 @@ import {
   type WaitRow,
 } from './records.ts';
 import { DiskTable, Journal, Table } from './tables.ts';
-import type { Vault, Write } from './vault.ts';
+import { BLOCK_LINES, type Planned, Timeline } from './timeline.ts';
+import type { Places, Vault } from './vault.ts';
 
 export interface State {
   readonly own: Table<'own', Own>;
@@ -38,11 +40,50 @@ export interface State {
   readonly otks: Table<number, OtkRow>; // by otk_id
   readonly contacts: Table<string, ContactRow>; // by key
   readonly unread: Table<string, UnreadRow>; // by `key:id`
-  readonly lines: DiskTable<Line>; // by `key:order`
+  readonly lines: DiskTable<Line>; // by `key:order`; how they stand: timeline.ts
   readonly places: DiskTable<Place>; // by `in:key:id` and `out:key:id`
+  readonly by: Indexes;
 }
 
-type Name = keyof State;
+type Name = Exclude<keyof State, 'by'>;
+
+const ALL = '';
+
+/** Of one person in their order, but where it says otherwise. */
+function newIndexes() {
+  return {
+    waiting: new Index<string, WaitRow>(
+      ({ to }) => to,
+      ({ order }) => order,
+    ),
+    sent: new Index<string, SentRow>(
+      ({ to }) => to,
+      ({ order }) => order,
+    ),
+    unheard: new Index<string, SentRow>(({ to, heard }) => (heard === null ? to : null)), // of sent
+    copies: new Index<number, OutRow>(({ to, id }) => (id === null ? null : pair(to, id))), // of a message
+    owed: new Index<string, OwedRow>(({ peer }) => peer),
+    sessions: new Index<string, SessionRow>(
+      ({ peer }) => peer,
+      ({ usedAt }) => usedAt,
+    ),
+    used: new Index<string, SessionRow>(
+      () => ALL,
+      ({ usedAt }) => usedAt,
+    ),
+    unread: new Index<string, UnreadRow>(
+      ({ peer }) => peer,
+      ({ order }) => order,
+    ),
+  };
+}
+
+export type Indexes = ReturnType<typeof newIndexes>;
+
+/** Sessions of all people, the one used last first. */
+export function lastUsed({ by }: State): SessionRow[] {
+  return by.used.rows(ALL).reverse();
+}
 
 const LETTERS: Readonly<Record<Name, string>> = {
   ...{ own: 'o', peers: 'p', sessions: 's', outbox: 'b', waiting: 'w', sent: 't', owed: 'r' },
@@ -54,32 +95,44 @@ const ON_DISK: readonly Name[] = ['lines', 'places'];
 export interface Opened {
   readonly state: State;
   readonly journal: Journal;
-  /** Writes what the journal holds, in one batch. */
+  /** What the journal holds, as it is to be written, in one batch. */
+  plan(): Planned;
+  /** Writes it. */
   commit(): Promise<void>;
-  /** Lines of one person, the newest below `before` first. */
-  linesOf(key: string, before?: number): Iterable<Line>;
+  /** Lines of one person; with `wanted`, folded, only those whose text has it in it. */
+  linesOf(key: string, which?: Places, wanted?: string | null): Iterable<Line>;
 }
 
-/** Reads everything; what was written with another key, or changed, is `store-damaged`. */
-export function openState(vault: Vault, path: string): Opened {
+/**
+ * Reads everything but the history; what was written with another key, or changed, is `store-damaged`.
+ * `size` is of a block of the history.
+ */
+export function openState(vault: Vault, path: string, size: number = BLOCK_LINES): Opened {
   const journal = new Journal();
+  const by = newIndexes();
+  const indexes: Partial<Record<Name, readonly unknown[]>> = {
+    ...{ waiting: [by.waiting], sent: [by.sent, by.unheard], outbox: [by.copies] },
+    ...{ owed: [by.owed], sessions: [by.sessions, by.used], unread: [by.unread] },
+  };
+  const indexesOf = (name: Name) => (indexes[name] ?? []) as Index<string | number, unknown>[];
   const tables = Object.fromEntries(
     (Object.keys(LETTERS) as Name[]).map((name) => [
       name,
       ON_DISK.includes(name)
         ? new DiskTable<unknown>(name, journal, { read: (id) => readOne(name, id) })
-        : new Table<string | number, unknown>(name, journal),
+        : new Table<string | number, unknown>(name, journal, indexesOf(name)),
     ]),
   );
-  const rowOf = (name: Name, bytes: Uint8Array) => parse(name, bytes, path);
+  const rowOf = (name: Name, bytes: Uint8Array) => sound(path, () => parse(name, bytes));
+  const timeline = new Timeline({
+    ...{ vault, size, sound: (work) => sound(path, work) },
+    read: (bytes) => rowOf('lines', bytes).row as Line,
+    bytes: (line) => rowBytes(pair(line.peer, String(line.order)), line),
+  });
   const readOne = (name: Name, id: string) => {
-    const bytes = vault.read(nameOf(name, id));
+    if (name === 'lines') return timeline.get(...placeOf(id));
+    const bytes = vault.read(vault.name(LETTERS[name], id));
     return bytes && rowOf(name, bytes).row;
-  };
-  const nameOf = (name: Name, id: string) => {
-    if (name !== 'lines') return vault.name(LETTERS[name], id);
-    const at = id.lastIndexOf(':');
-    return vault.name(LETTERS[name], id.slice(0, at), Number(id.slice(at + 1)));
   };
   for (const [name, table] of Object.entries(tables)) {
     if (table instanceof DiskTable) continue;
@@ -89,36 +142,56 @@ export function openState(vault: Vault, path: string): Opened {
       for (const { id, row } of numbered.sort((a, b) => a.id - b.id)) table.load(id, row);
     } else for (const { id, row } of found) table.load(id, row);
   }
-  const write = ({ table, id, value }: { table: string; id: string; value: unknown }): Write => ({
-    name: nameOf(table as Name, id),
-    bytes: value === undefined ? null : encode([id, value]).slice(),
-  });
+  const plan = (): Planned => {
+    const changes = journal.changes();
+    const lines = changes
+      .filter(({ table }) => table === 'lines')
+      .map(({ value }) => value as Line);
+    const history = timeline.plan(lines);
+    const rows = changes.filter(({ table }) => table !== 'lines');
+    const writes = rows.map(({ table, id, value }) => ({
+      name: vault.name(LETTERS[table as Name], id),
+      bytes: value === undefined ? null : rowBytes(id, value),
+    }));
+    return { ...history, writes: [...writes, ...history.writes] };
+  };
   return {
-    state: tables as unknown as State,
+    state: { ...tables, by } as unknown as State,
     journal,
+    plan,
     commit: async () => {
-      const writes = journal.changes().map(write);
+      const { writes, kept } = plan();
       if (writes.length > 0) await vault.write(writes);
+      kept();
     },
-    *linesOf(key, before) {
-      for (const bytes of vault.backwards(LETTERS.lines, key, before))
-        yield rowOf('lines', bytes).row as Line;
-    },
+    linesOf: (key, which, wanted) => timeline.lines(key, which, wanted),
   };
 }
 
-function parse(name: Name, bytes: Uint8Array, path: string): { id: string; row: unknown } {
+function rowBytes(id: string, row: unknown): Uint8Array {
+  return encode([id, row]).slice();
+}
+
+function parse(name: Name, bytes: Uint8Array): { id: string; row: unknown } {
+  const value = decode(bytes);
+  if (!Array.isArray(value) || typeof value[0] !== 'string')
+    throw malformed('a row without its id');
+  return { id: value[0], row: (SHAPES[name] as Shape<unknown>)(value[1], name) };
+}
+
+function sound<T>(path: string, work: () => T): T {
   try {
-    const value = decode(bytes);
-    if (!Array.isArray(value) || typeof value[0] !== 'string') throw damaged(path);
-    return { id: value[0], row: (SHAPES[name] as Shape<unknown>)(value[1], name) };
+    return work();
   } catch (error) {
-    throw isFleximError(error, 'malformed') ? damaged(path, error) : error;
+    if (!isFleximError(error, 'malformed')) throw error;
+    const text = `${path}: a record is not what it should be`;
+    throw new FleximError('store-damaged', text, error);
   }
 }
 
-function damaged(path: string, cause?: unknown): FleximError {
-  return new FleximError('store-damaged', `${path}: a record is not what it should be`, cause);
+function placeOf(line: string): [key: string, order: number] {
+  const at = line.lastIndexOf(':');
+  return [line.slice(0, at), Number(line.slice(at + 1))];
 }
 
 /** The bytes of a key, id or sid that we wrote ourselves. */

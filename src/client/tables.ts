@@ -2,6 +2,8 @@
 // Rules change them freely; a journal notes what was changed, so that a step can be taken back, and so
 // that all changes of one step are written at once (docs/protocols/fe1.md §11).
 
+import type { Index } from './indexes.ts';
+
 export interface Kept<V> {
   /** What is on the disk, without what the journal holds. */
   read(id: string): V | undefined;
@@ -11,6 +13,7 @@ interface Change {
   readonly table: TableName;
   readonly id: string;
   readonly value: unknown; // undefined: removed
+  readonly isNew: boolean; // the disk has no row of that name
 }
 
 export type TableName = string;
@@ -32,7 +35,7 @@ export class Journal {
       if (before) this.#changes.set(key, before);
       else this.#changes.delete(key);
     });
-    this.#changes.set(key, change);
+    this.#changes.set(key, before ? { ...change, isNew: before.isNew } : change);
   }
 
   get(table: TableName, id: string): Change | undefined {
@@ -43,9 +46,9 @@ export class Journal {
     while (this.#undo.length > mark) this.#undo.pop()?.();
   }
 
-  /** What is to be written, one change for each row. */
+  /** What is to be written, one change for each row; nothing for one that came and went. */
   changes(): Change[] {
-    return [...this.#changes.values()];
+    return [...this.#changes.values()].filter(({ value, isNew }) => value !== undefined || !isNew);
   }
 
   /** It is written. */
@@ -59,16 +62,18 @@ export class Journal {
 export class Table<K extends string | number, V> {
   readonly name: TableName;
   readonly #journal: Journal;
+  readonly #indexes: readonly Index<K, V>[];
   readonly #rows = new Map<K, V>();
 
-  constructor(name: TableName, journal: Journal) {
+  constructor(name: TableName, journal: Journal, indexes: readonly Index<K, V>[] = []) {
     this.name = name;
     this.#journal = journal;
+    this.#indexes = indexes;
   }
 
   /** A row from the disk. */
   load(id: K, value: V): void {
-    this.#rows.set(id, value);
+    this.#put(id, value);
   }
 
   get size(): number {
@@ -88,6 +93,10 @@ export class Table<K extends string | number, V> {
     return [...this.#rows];
   }
 
+  keys(): K[] {
+    return [...this.#rows.keys()];
+  }
+
   values(): V[] {
     return [...this.#rows.values()];
   }
@@ -103,11 +112,12 @@ export class Table<K extends string | number, V> {
   #change(id: K, value: V | undefined): void {
     const before = this.#rows.get(id);
     this.#put(id, value);
-    const change = { table: this.name, id: String(id), value };
+    const change = { table: this.name, id: String(id), value, isNew: before === undefined };
     this.#journal.note(change, () => this.#put(id, before));
   }
 
   #put(id: K, value: V | undefined): void {
+    for (const index of this.#indexes) index.replace(id, this.#rows.get(id), value);
     if (value === undefined) this.#rows.delete(id);
     else this.#rows.set(id, value);
   }
@@ -131,6 +141,6 @@ export class DiskTable<V> {
   }
 
   set(id: string, value: V): void {
-    this.#journal.note({ table: this.name, id, value }, () => {});
+    this.#journal.note({ table: this.name, id, value, isNew: false }, () => {});
   }
 }

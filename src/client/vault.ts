@@ -12,6 +12,7 @@ import { FleximError } from '../lib/errors.ts';
 
 const MAGIC = utf8('FXST1');
 const HASH_BYTES = 16;
+const NAMES_KEPT = 8_192;
 const LAST = new Uint8Array(8).fill(0xff);
 
 /** What the vault needs of the store. */
@@ -37,12 +38,20 @@ export interface Write {
   readonly bytes: Uint8Array | null; // null: the row goes
 }
 
+/** Which places; `from` counts, `before` does not. */
+export interface Places {
+  readonly from?: number;
+  readonly before?: number | undefined;
+  readonly backwards?: boolean;
+}
+
 export class Vault {
   readonly #store: ByteStore;
   readonly #rows: ByteRows;
   readonly #random: Random;
   readonly #sealKey: Uint8Array;
   readonly #nameKey: Uint8Array;
+  readonly #names = new Map<string, Uint8Array>();
 
   constructor(store: ByteStore, storeKey: Uint8Array, random: Random) {
     this.#store = store;
@@ -55,9 +64,20 @@ export class Vault {
 
   /** The name of a row; with a place, behind those of the same id with a lower one. */
   name(table: string, id: string, place?: number): Uint8Array {
+    const head = this.#head(table, id);
+    return place === undefined ? head : concat(head, u64(place));
+  }
+
+  /** Most names are asked for again soon, and a hash takes longer than all the rest of a row. */
+  #head(table: string, id: string): Uint8Array {
+    const key = table + id;
+    const known = this.#names.get(key);
+    if (known) return known;
     const hash = KDF(this.#nameKey, 'flexim.names', utf8(table), utf8(id));
     const head = concat(utf8(table), hash.subarray(0, HASH_BYTES));
-    return place === undefined ? head : concat(head, u64(place));
+    if (this.#names.size >= NAMES_KEPT) this.#names.clear();
+    this.#names.set(key, head);
+    return head;
   }
 
   /** Throws `store-damaged` for what is there and does not open. */
@@ -73,21 +93,31 @@ export class Vault {
     for (const [name, sealed] of this.#rows.entries({ from, to })) yield this.#open(name, sealed);
   }
 
-  /** The rows of one id that have places, the last one below `before` first. */
-  *backwards(table: string, id: string, before?: number): Generator<Uint8Array> {
-    const from = this.name(table, id, 0);
-    const head = from.subarray(0, from.length - LAST.length);
+  /** The rows of one id that have places, with these, in their order or from the last one on. */
+  *placed(table: string, id: string, which?: Places): Generator<readonly [number, Uint8Array]> {
+    for (const [name, sealed] of this.#range(table, id, which))
+      yield [placeIn(name), this.#open(name, sealed)];
+  }
+
+  /** Where there are such rows. */
+  *places(table: string, id: string, which?: Places): Generator<number> {
+    for (const [name] of this.#range(table, id, which)) yield placeIn(name);
+  }
+
+  #range(table: string, id: string, { from = 0, before, backwards = false }: Places = {}) {
+    const first = this.name(table, id, from);
+    const head = first.subarray(0, first.length - LAST.length);
     const to = before === undefined ? concat(head, LAST) : concat(head, u64(before));
-    for (const [name, sealed] of this.#rows.entries({ from, to, backwards: true }))
-      yield this.#open(name, sealed);
+    return this.#rows.entries({ from: first, to, backwards });
   }
 
   /** All of it or nothing, on the disk when the promise is kept. */
   write(writes: readonly Write[]): Promise<void> {
-    const sealed = writes.map(({ name, bytes }) => ({
-      name,
-      box: bytes && this.#seal(name, bytes),
-    }));
+    const nonces = this.#random(AEAD_NONCE_BYTES * writes.length);
+    const sealed = writes.map(({ name, bytes }, i) => {
+      const nonce = nonces.subarray(i * AEAD_NONCE_BYTES, (i + 1) * AEAD_NONCE_BYTES);
+      return { name, box: bytes && this.#seal(name, nonce, bytes) };
+    });
     const adds = sealed.reduce(
       (sum, { name, box }) => sum + (box ? box.length + name.length : 0),
       0,
@@ -99,8 +129,7 @@ export class Vault {
     }, adds);
   }
 
-  #seal(name: Uint8Array, bytes: Uint8Array): Uint8Array {
-    const nonce = this.#random(AEAD_NONCE_BYTES);
+  #seal(name: Uint8Array, nonce: Uint8Array, bytes: Uint8Array): Uint8Array {
     return concat(MAGIC, nonce, aeadSeal({ key: this.#sealKey, nonce, ad: name }, bytes));
   }
 
@@ -117,4 +146,9 @@ export class Vault {
         'Nothing was changed. Was the key file exchanged?',
     );
   }
+}
+
+function placeIn(name: Uint8Array): number {
+  const at = name.byteOffset + name.length - LAST.length;
+  return Number(new DataView(name.buffer, at, LAST.length).getBigUint64(0));
 }

@@ -30,9 +30,14 @@ export function receiptSession(sessions: readonly Session[], arrivedOn: Session)
 }
 
 /** The generation of the next INIT to a peer. */
-export function nextGen({ maxGen }: Peer): number {
-  if (maxGen + 1 >= MAX_GEN) throw rejected();
-  return maxGen + 1;
+export function nextGen(peer: Peer): number {
+  if (!canOpen(peer)) throw rejected();
+  return peer.maxGen + 1;
+}
+
+/** Whether there is a generation left. */
+export function canOpen({ maxGen }: Peer): boolean {
+  return maxGen + 1 < MAX_GEN;
 }
 
 /**

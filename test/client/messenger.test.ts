@@ -2,9 +2,11 @@
 
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import { FleximError } from '../../src/lib/errors.ts';
+import { DAY_S } from '../../src/lib/time.ts';
 import { Store } from '../../src/store/store.ts';
 import { codeOf } from '../protocols/flexim/links.ts';
-import { startRelay, temporaryDirectory, withRelay } from '../relay.ts';
+import { dialRelay, startRelay, temporaryDirectory, withRelay } from '../relay.ts';
 import { until } from '../scene.ts';
 import { Person, START, withPeople } from './person.ts';
 
@@ -95,6 +97,39 @@ test('nobody has his prekeys: the message is kept, the user told, and it goes wh
     await Promise.all([alice.close(), bob.close()]);
   }));
 
+test('who writes before the other side was ever there is heard moments after it comes', () =>
+  withRelay(async ({ port }) => {
+    const asked: string[] = [];
+    const alice = new Person({ port, tickMs: 3_600_000 });
+    const dial = async () => {
+      const link = await dialRelay(port, { identity: alice.identity, pins: alice.pins });
+      const { prekeys } = link;
+      if (!prekeys) return link;
+      const noting = <T>(what: string, ask: (key: string) => Promise<T>) => {
+        return (key: string) => {
+          if (key !== alice.key) asked.push(what);
+          return ask(key);
+        };
+      };
+      const fetch = noting('fetch', prekeys.fetch);
+      const peek = noting('peek', prekeys.peek);
+      return Object.defineProperty(link, 'prekeys', { value: { ...prekeys, fetch, peek } });
+    };
+    await (await alice.open({ dial })).up();
+    const bob = new Person({ port });
+    await alice.me.send(bob.key, 'first');
+    await until(() => alice.codes().includes('no-bundle'), 'no-bundle');
+    await alice.me.send(bob.key, 'second');
+    await (await bob.open()).up();
+    await settled(alice);
+    assert.equal(bob.got(alice), ['first', 'second']);
+    // Fetching is rationed; looking is not, and takes nothing.
+    assert.equal([asked[0], asked[1], asked.at(-1)], ['fetch', 'peek', 'fetch']);
+    assert.is(asked.filter((what) => what === 'fetch').length, 2);
+    assert.is(alice.codes().filter((code) => code === 'no-bundle').length, 1, 'told once');
+    await Promise.all([alice.close(), bob.close()]);
+  }));
+
 test('an id is used once', () =>
   withRelay(({ port }) =>
     withPeople(port, async (alice, bob) => {
@@ -153,9 +188,116 @@ test('the history: pages and search', () =>
       const before = last[0]?.order as number;
       assert.equal(bodies({ limit: 2, before }), ['Message 18', 'Message 19']);
       assert.equal(bodies({ search: 'MESSAGE 2' }).length, 11);
+      const after = last[0]?.order as number;
+      assert.equal(bodies({ limit: 2, after }), ['Message 21', 'Message 22']);
+      assert.equal(bodies({ after: 0, limit: 1 }), ['Message 0']);
+      assert.equal(bodies({ after, before: last[3]?.order }), ['Message 21', 'Message 22']);
+      assert.equal(bodies({ after: 0, search: '2', limit: 3 }), [
+        ...['Message 2', 'Message 12', 'Message 20'],
+      ]);
+      assert.equal(bodies({ after: last.at(-1)?.order }), []);
       assert.equal(alice.me.history('nobody'), []);
     }),
   ));
+
+test('a full disk: told once, nothing is said to be sent, and what came comes again', () =>
+  withRelay(({ port }) =>
+    withPeople(port, async (alice, bob) => {
+      const full = new FleximError('store-full', 'the disk is full');
+      await alice.me.send(bob.key, 'before');
+      await settled(alice);
+      alice.disk.before = () => {
+        throw full;
+      };
+      for (let i = 0; i < 3; i++)
+        assert.is(await codeOf(alice.me.send(bob.key, 'lost?')), 'store-full');
+      const id = await bob.me.send(alice.key, 'for a full disk');
+      await until(() => alice.codes().filter((code) => code === 'store-full').length > 3, 'tries');
+      assert.equal(alice.got(bob), []);
+      assert.is.not(bob.me.stateOf(alice.key, id), 'delivered');
+      alice.disk.before = () => {};
+      await until(() => alice.got(bob).length === 1, 'it comes again');
+      await settled(bob);
+      await alice.me.send(bob.key, 'after');
+      await settled(alice);
+      assert.equal(bob.got(alice), ['before', 'after']);
+      const warnings = () => alice.events.filter(({ kind }) => kind === 'warning').length;
+      assert.is(warnings(), 1);
+      alice.disk.before = () => {
+        throw full;
+      };
+      assert.is(await codeOf(alice.me.send(bob.key, 'again')), 'store-full');
+      await until(() => warnings() === 2, 'told again');
+      alice.disk.before = () => {};
+    }),
+  ));
+
+test('a store that failed ends the messenger, and says why', () =>
+  withRelay(({ port }) =>
+    withPeople(port, async (alice, bob) => {
+      const messenger = alice.me;
+      alice.disk.before = () => {
+        throw new FleximError('store-failed', 'the disk gave an error');
+      };
+      assert.is(await codeOf(messenger.send(bob.key, 'x')), 'store-failed');
+      await until(() => alice.broken !== null, 'the end');
+      assert.is((alice.broken as FleximError).code, 'store-failed');
+      alice.disk.before = () => {};
+      assert.is(await codeOf(messenger.send(bob.key, 'x')), 'store-failed');
+    }),
+  ));
+
+test('a damaged contact is store-damaged: nothing is opened, nothing forgotten', () =>
+  withRelay(({ port }) =>
+    withPeople(port, async (alice, bob) => {
+      await alice.me.contacts.add(bob.key, { name: 'bob' });
+      await alice.close();
+      const [name, kept] = [...alice.disk.rows].find(([key]) => key.startsWith('63')) ?? [];
+      alice.disk.rows.set(
+        name as string,
+        (kept as Uint8Array).map((b, i) => (i === 50 ? b ^ 1 : b)),
+      );
+      const before = new Map(alice.disk.rows);
+      assert.is(await codeOf(alice.open()), 'store-damaged');
+      assert.equal(alice.disk.rows, before);
+      alice.disk.rows.set(name as string, kept as Uint8Array);
+      assert.is((await alice.open()).me.contacts.get('bob')?.key, bob.key);
+    }),
+  ));
+
+test('a clock that was months ahead: what lacks its receipt goes again all the same', () =>
+  withRelay(async ({ port }) => {
+    let now = Math.floor(Date.now() / 1_000) + 60 * DAY_S;
+    const clock = { wall: () => now };
+    await withPeople(port, async (alice, bob) => {
+      await alice.close();
+      await (await alice.open({ clock })).up();
+      await bob.me.contacts.add(alice.key, { name: 'alice' });
+      await bob.me.contacts.block('alice');
+      await alice.me.send(bob.key, 'from the future');
+      await until(() => (bob.me.status.counts.blocked ?? 0) > 0, 'it came');
+      await bob.me.contacts.unblock('alice');
+      now -= 60 * DAY_S;
+      await alice.me.tick();
+      now += 3_700;
+      await alice.me.tick();
+      await settled(alice);
+      assert.equal(bob.got(alice), ['from the future']);
+    });
+  }));
+
+test('prekeys that are over: the user reads when, and what his own clock says', () =>
+  withRelay(async ({ port }) => {
+    const bob = await (await new Person({ port }).open()).up();
+    const clock = { wall: () => Date.UTC(2100, 0, 1) / 1_000 };
+    const alice = await (await new Person({ port, clock }).open()).up();
+    await alice.me.send(bob.key, 'x');
+    await until(() => alice.codes().includes('bundle-rejected'), 'told');
+    const told = alice.events.find(({ kind }) => kind === 'warning');
+    assert.match(told?.kind === 'warning' ? told.error.message : '', /says that it is 2100-01-01/);
+    assert.is(alice.me.status.unsettled, 1);
+    await Promise.all([alice.close(), bob.close()]);
+  }));
 
 test('in a real store, reopened', () =>
   withRelay(async ({ port }) => {

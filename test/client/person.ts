@@ -9,6 +9,7 @@ import {
 import type { Point } from '../../src/client/runner.ts';
 import { type Identity, newIdentity } from '../../src/crypto/identity.ts';
 import { randomBytes } from '../../src/crypto/sodium.ts';
+import { isFleximError } from '../../src/lib/errors.ts';
 import { dialRelay, memoryPins } from '../relay.ts';
 import { until } from '../scene.ts';
 import { MemoryStore } from './memory.ts';
@@ -63,7 +64,7 @@ export class Person {
         }),
       again: { minMs: 1, maxMs: 20 },
       tickMs: null,
-      sizes: { otkBatch: 4, otkLow: 2 },
+      sizes: { otkBatch: 4, otkLow: 2, block: 4 },
       point: (point) => this.#point(point),
       ...this.options,
       ...options,
@@ -77,7 +78,7 @@ export class Person {
       for await (const event of messenger.events()) this.events.push(event);
     } catch (error) {
       this.broken = error;
-      if (!(error instanceof Power)) throw error;
+      if (!(error instanceof Power) && !isFleximError(error, 'store-failed')) throw error;
     }
   }
 

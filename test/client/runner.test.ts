@@ -17,7 +17,7 @@ function made() {
   const host = { random: randomBytes, sizes: SIZES, now: () => 1, count: () => {} };
   const core = newCore(newIdentity(), opened.state, host);
   const runner = new Runner({
-    ...{ core, opened, carryOut: ({ kind }) => void log.push(kind) },
+    ...{ core, opened, settle: () => {}, carryOut: ({ kind }) => void log.push(kind) },
     failed: () => void log.push('failed'),
   });
   const { batch } = store;

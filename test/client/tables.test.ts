@@ -37,18 +37,22 @@ test('undoing to a mark restores rows, and what is to be written', () => {
   assert.equal(journal.changes(), []);
 });
 
-test('a row that is changed often is written once, and one that came and went as removed', () => {
+test('a row that is changed often is written once, and one that came and went not at all', () => {
   const journal = new Journal();
   const table = new Table<number, string>('t', journal);
   for (const value of ['x', 'y', 'z']) table.set(1, value);
   table.set(2, 'short');
   table.delete(2);
   table.delete(3); // was never there
+  table.load(4, 'old');
+  table.delete(4);
+  table.set(4, 'again');
+  table.delete(4);
   assert.equal(
     journal.changes().map(({ id, value }) => [id, value]),
     [
       ['1', 'z'],
-      ['2', undefined],
+      ['4', undefined],
     ],
   );
   journal.clear();

@@ -86,15 +86,21 @@ test('in the real store: lines of one person come backwards, below a place, nobo
       places.map((n) => ({ name: vault.name('h', who, n), bytes: utf8(`${who} ${n}`) })),
     ),
   );
-  const texts = (rows: Iterable<Uint8Array>) => [...rows].map((row) => view(row).toString());
+  const texts = (rows: Iterable<readonly [number, Uint8Array]>) =>
+    [...rows].map(([, row]) => view(row).toString());
   const down = [...places].reverse();
   assert.equal(
-    texts(vault.backwards('h', 'bob')),
+    texts(vault.placed('h', 'bob', { backwards: true })),
     down.map((n) => `bob ${n}`),
   );
-  assert.equal(texts(vault.backwards('h', 'bob', 256)), ['bob 255', 'bob 2', 'bob 1']);
-  assert.is(texts(vault.all('h')).length, 18);
-  assert.equal(texts(vault.all('i')), []);
+  const below = vault.placed('h', 'bob', { before: 256, backwards: true });
+  assert.equal(texts(below), ['bob 255', 'bob 2', 'bob 1']);
+  const middle = vault.placed('h', 'bob', { from: 2, before: 256 });
+  assert.equal(texts(middle), ['bob 2', 'bob 255']);
+  assert.equal(texts(vault.placed('h', 'bob', { from: 2 ** 33 })), ['bob 8589934592']);
+  assert.equal([...vault.places('h', 'bob', { from: 255 })], [255, 256, 70_000, 2 ** 33]);
+  assert.is([...vault.all('h')].length, 18);
+  assert.equal([...vault.all('i')], []);
   await store.close();
 });
 

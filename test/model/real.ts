@@ -4,12 +4,12 @@
 
 import { begin, type Core, down, type Effect, newCore } from '../../src/client/core.ts';
 import { messageOf } from '../../src/client/lines.ts';
-import { bundle, peeked, wake } from '../../src/client/opening.ts';
+import { bundle, peeked } from '../../src/client/opening.ts';
 import { counted, peekedSelf, published } from '../../src/client/own.ts';
 import { activeOf, peerOf } from '../../src/client/peers.ts';
 import { deliver } from '../../src/client/receiving.ts';
 import type { InitRow, Line } from '../../src/client/records.ts';
-import { login, tick } from '../../src/client/rounds.ts';
+import { login, settle, tick } from '../../src/client/rounds.ts';
 import { live, notTaken, pump, queued, say } from '../../src/client/sending.ts';
 import { type Opened, openState, pair } from '../../src/client/state.ts';
 import { Vault } from '../../src/client/vault.ts';
@@ -24,17 +24,28 @@ import type { Host, Link } from './client.ts';
 import type { Down, Up } from './relay.ts';
 import type { Row } from './store.ts';
 
+const BLOCK = 2; // lines, so that even short histories have some
 const STORE_KEY = new Uint8Array(32).fill(0x5e);
 
 /** What is left of a process, and what the checks want to see of it. */
 export class RealStore {
   readonly disk = new MemoryStore();
   readonly openings = new Map<number, string>();
+  #vault = new Vault(this.disk, STORE_KEY, randomBytes);
   opened: Opened = this.open();
 
   open(): Opened {
-    this.opened = openState(new Vault(this.disk, STORE_KEY, randomBytes), 'model');
+    this.#vault = new Vault(this.disk, STORE_KEY, randomBytes);
+    this.opened = openState(this.#vault, 'model', BLOCK);
     return this.opened;
+  }
+
+  /** At once. */
+  commit(): void {
+    const { writes, kept } = this.opened.plan();
+    void this.#vault.write(writes);
+    kept();
+    this.opened.journal.clear();
   }
 
   get state() {
@@ -83,12 +94,11 @@ export class RealClient {
     this.#opened = store.open();
     this.#core = newCore(identity, this.#opened.state, {
       ...{ random: host.random, now: () => host.now(), count: (what) => host.count(what) },
-      sizes: { room: host.room, liveRoom: 5, otkBatch: 2, otkLow: 2 },
+      sizes: { room: host.room, liveRoom: 5, otkBatch: 2, otkLow: 2, block: BLOCK },
       sealed: (session, envelope) => host.sealed(session, envelope),
     });
     begin(this.#core);
-    void this.#opened.commit();
-    this.#opened.journal.clear();
+    store.commit();
     const { state } = this.#core;
     if (host.mutant === 'no id memory') {
       const { get } = state.places;
@@ -101,10 +111,7 @@ export class RealClient {
     const id = this.#host.random(16);
     const message = { id, date: 0, flags: [], msg: text };
     const { content } = encodeContent({ kind: 'message', message });
-    this.#step((core) => {
-      say(core, to, toHex(id), content);
-      wake(core, to);
-    });
+    this.#step((core) => void say(core, to, toHex(id), content));
     return toHex(id);
   }
 
@@ -185,6 +192,7 @@ export class RealClient {
     const { journal } = this.#opened;
     core.effects = [];
     work(core);
+    settle(core);
     const effects = core.effects;
     const early = this.#host.mutant === 'transmit before commit';
     if (early) for (const effect of effects) this.#carryOut(effect);
@@ -197,8 +205,7 @@ export class RealClient {
     const openings = journal.changes().filter(({ table }) => table === 'inits');
     for (const { id, value } of openings)
       if ((value as InitRow | undefined)?.sid) this.#noteOpening(id);
-    void this.#opened.commit();
-    journal.clear();
+    this.store.commit();
     this.#host.point('after commit');
     if (received) {
       this.#taken++;

@@ -58,6 +58,7 @@ class FleximLink implements Link {
   #relay: RelayInfo | null = null;
   #self: Person | null = null;
   #isClosed = false;
+  #isFull = false; // the last deliveries go nowhere
   /** Why the link was closed for good, unless by its user. */
   lost: FleximError | null = null;
 
@@ -174,6 +175,10 @@ class FleximLink implements Link {
   // ---- what a session reports ----
 
   #delivered(session: Session, envelope: Uint8Array, n: number): void {
+    // Of what still comes while BYE is on its way nobody need keep more than before: it is not
+    // acknowledged, and comes again.
+    if (this.#isClosed && this.#deliveries.length >= DELIVERIES_HIGH) this.#isFull = true;
+    if (this.#isFull) return;
     // What comes too late, after its session has ended, changes nothing: the relay sends it again.
     this.#deliveries.push({ envelope, done: () => session.done(n) });
     if (this.#held || this.#isClosed || this.#deliveries.length < DELIVERIES_HIGH) return;
