@@ -28,10 +28,10 @@ export async function openAgent(settings: Common): Promise<Agent> {
       identity,
       storeKey: content.storeKey,
       store,
-      dial: () =>
+      dial: (signal) =>
         protocols.flexim.dial({
           ...{ host, port, relayKey, identity, pins },
-          alias: content.label || name,
+          ...{ alias: content.label || name, signal },
         }),
     });
     return new LocalAgent({ name, key: identity.hex }, messenger, () => store.close());
