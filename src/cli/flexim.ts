@@ -1,19 +1,10 @@
 // flexim: the table of commands. Each is loaded when it is used, so that --help is quick.
 
-import type { Argv } from 'yargs';
-import { COMMON, type Common, type Context, KEYGEN, PING, RESTORE } from './command.ts';
-import { checkValues, declare, type Options, parser, type Settings, settle } from './options.ts';
-import { configFile } from './places.ts';
+import { COMMON, KEYGEN, PING, RESTORE } from './command.ts';
+import { type Command, entry, shielded } from './entry.ts';
+import { checkValues, declare, type Options, parser } from './options.ts';
 
-/** A command: its own options, and the loader of what it does. */
-interface Entry<O extends Options> {
-  readonly usage: string;
-  readonly about: string;
-  readonly options: O;
-  readonly load: () => Promise<(context: Context<O>) => Promise<void>>;
-}
-
-const COMMANDS = [
+const COMMANDS: readonly Command[] = [
   entry({
     usage: 'keygen [name]',
     about: 'make a new identity',
@@ -56,12 +47,13 @@ const COMMANDS = [
     options: {},
     load: async () => (await import('./commands/relays.ts')).relays,
   }),
-] as const;
+];
 
 /** Every setting of any command: what a configuration file may hold. */
 const ALL_OPTIONS: Options = Object.assign({}, COMMON, ...COMMANDS.map((each) => each.options));
 
-export async function main(args: readonly string[]): Promise<void> {
+export async function main(given: readonly string[]): Promise<void> {
+  const args = shielded(given);
   checkValues(args, ALL_OPTIONS);
   const argv = declare(parser('flexim', args), COMMON)
     .usage('$0 <command> [options]\n\nA messenger whose server cannot read it.')
@@ -69,47 +61,6 @@ export async function main(args: readonly string[]): Promise<void> {
       'Settings come from flags, then FLEXIM_… variables, then config.toml, then the defaults.\n' +
         'Start with: flexim keygen NAME',
     );
-  for (const { usage, about, options, names, run } of COMMANDS)
-    argv.command(
-      usage,
-      about,
-      (sub: Argv) => declare(withArguments(sub, names), options),
-      (flags) => run(flags),
-    );
+  for (const command of COMMANDS) command.add(argv, { path: ['flexim'], args, all: ALL_OPTIONS });
   await argv.demandCommand(1, 'which command? A start: flexim keygen NAME').parseAsync();
-}
-
-function entry<const O extends Options>({ usage, about, options, load }: Entry<O>) {
-  const names = [...usage.matchAll(/\[(\w+)\]/g)].map((match) => match[1] as string);
-  const run = async (flags: Readonly<Record<string, unknown>>): Promise<void> => {
-    const settings = settle(
-      { ...COMMON, ...options },
-      {
-        flags: names.includes('relay') ? { ...flags, relay: undefined } : flags,
-        env: process.env,
-        file: configFile(process.env, 'config.toml'),
-        alsoKnown: ALL_OPTIONS,
-      },
-    );
-    const given = names.map((name) => [name, flags[name]]);
-    const work = await load();
-    await work({ settings: settings as Common & Settings<O>, args: Object.fromEntries(given) });
-  };
-  return { usage, about, options: options as Options, names, run };
-}
-
-const ARGUMENTS: Readonly<Record<string, string>> = {
-  name: 'name of the key',
-  relay: 'HOST, HOST:PORT or a flexim:// address; else the one of --relay',
-  action: 'list, trust or forget; list if there is none',
-  address: 'HOST, HOST:PORT or, to trust a key, flexim://HOST:PORT?relay=KEY',
-};
-
-/** As texts: a key may be called 007. */
-function withArguments(argv: Argv, names: readonly string[]): Argv {
-  const describe = (name: string) => ARGUMENTS[name] ?? '';
-  return names.reduce(
-    (sub, name) => sub.positional(name, { type: 'string', describe: describe(name) }),
-    argv,
-  );
 }
