@@ -16,8 +16,12 @@ export function storeDirectory(named: string | null): string {
   return named ?? privateDirectory(join(dataHome(process.env), 'flexim', 'relay'));
 }
 
-export function opening(directory: string, watch: Watch): Opening {
-  const remedy = `flexim-relay db recover --data ${shellWord(resolve(directory))}`;
+/** `remedy` is the command that saves what can be read of a damaged store: by default the relay's. */
+export function opening(
+  directory: string,
+  watch: Watch,
+  remedy = `flexim-relay db recover --data ${shellWord(resolve(directory))}`,
+): Opening {
   return { owner: thisProcess(), isAlive, remedy, watch };
 }
 

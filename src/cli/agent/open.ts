@@ -11,7 +11,8 @@ import { checkNews, opening } from '../store.ts';
 import type { Agent } from './agent.ts';
 import { LocalAgent } from './local.ts';
 
-const STORE_NAME = 'client';
+export const STORE_NAME = 'client';
+export const RECOVER = 'flexim doctor --recover';
 
 export async function openAgent(settings: Common): Promise<Agent> {
   const { name, content } = await loadKey(openKeys(settings), settings);
@@ -22,7 +23,7 @@ export async function openAgent(settings: Common): Promise<Agent> {
   const directory = profileDirectory(settings, identity.hex);
   const pins = openPins(settings);
   const news = checkNews((text) => tell(text));
-  const store = await openStore(directory, STORE_NAME, opening(directory, news));
+  const store = await openStore(directory, STORE_NAME, opening(directory, news, RECOVER));
   try {
     const messenger = await openMessenger({
       identity,
