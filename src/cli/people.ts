@@ -18,6 +18,11 @@ export function nameOf(contact: Contact | null, key: string): string {
   return contact?.name ? presentable(contact.name) : key.slice(0, KEY_SHOWN);
 }
 
+/** What to call somebody on a command line. */
+export function wordOf({ name, key }: Contact): string {
+  return name || key;
+}
+
 /** Somebody who is known here; asks no relay. Throws `contact-unknown`. */
 export async function known(agent: Agent, who: string): Promise<Contact> {
   const contact = await agent.ask('contact', who);
@@ -44,9 +49,11 @@ export async function reach(watch: Watch, who: string, late: number): Promise<Co
   return found;
 }
 
-export function tellPinned({ alias, key }: Contact): void {
-  if (alias !== null)
-    tell(`the relay says that ${presentable(alias)} is ${key}; to be sure: flexim verify WHO`);
+export function tellPinned(contact: Contact): void {
+  if (contact.alias === null) return;
+  const alias = presentable(contact.alias);
+  tell(`the relay says that ${alias} is ${contact.key}`);
+  tell(`to be sure of it: flexim verify ${wordOf(contact)}`);
 }
 
 export function contactJson(contact: Contact): object {

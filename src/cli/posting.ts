@@ -9,7 +9,7 @@ import { type PromiseWithResolvers, withResolvers } from '../lib/queue.ts';
 import { presentable } from '../lib/text.ts';
 import type { AgentEvent } from './agent/agent.ts';
 import { before, type Watch } from './agent/watch.ts';
-import { nameOf } from './people.ts';
+import { nameOf, wordOf } from './people.ts';
 import { tell } from './profile.ts';
 
 const IN_FLIGHT = 512; // that are not in the store yet
@@ -140,7 +140,7 @@ export class Posting {
     const name = nameOf(to, to.key);
     return new FleximError(
       'contact-changed',
-      `the relay now gives another key for ${name}; nothing goes to either before: flexim trust WHO`,
+      `the relay now gives another key for ${name}; nothing goes to either before: flexim trust ${wordOf(to)}`,
     );
   }
 }

@@ -7,7 +7,7 @@ import { withAgent } from '../agent/use.ts';
 import { Watch } from '../agent/watch.ts';
 import type { Common, Context, ONLINE } from '../command.ts';
 import { write, writeJson } from '../output.ts';
-import { contactJson, known, nameOf, tellPinned } from '../people.ts';
+import { contactJson, known, nameOf, tellPinned, wordOf } from '../people.ts';
 import { tell } from '../profile.ts';
 
 export async function list({ settings }: Context): Promise<void> {
@@ -31,7 +31,9 @@ export async function add({ settings, args }: Context<typeof ONLINE>): Promise<v
     await show(contact, settings);
     tellPinned(contact);
     if (contact.changedTo !== null)
-      tell(`BUT the relay gives another key now, ${contact.changedTo}: flexim trust WHO`);
+      tell(
+        `BUT the relay gives another key now, ${contact.changedTo}: flexim trust ${wordOf(contact)}`,
+      );
   });
 }
 

@@ -20,7 +20,9 @@ import { write, writeJson } from '../output.ts';
 import { dataHome } from '../places.ts';
 import { loadKey, openKeys, PINS, relayAddress, tell } from '../profile.ts';
 import { salvageLines } from '../salvage.ts';
-import { checkNews, opening } from '../store.ts';
+import { opening, progressNews } from '../store.ts';
+
+const WORDS = { ok: 'ok', fault: 'fault', skipped: 'not looked at' } as const;
 
 type Settings = Context<typeof DOCTOR>['settings'];
 
@@ -34,7 +36,7 @@ export async function doctor({ settings }: Context<typeof DOCTOR>): Promise<void
     if (settings.json) await writeJson({ check, state, code, what });
     else
       await write(
-        `${state.padEnd(13)}  ${check.padEnd(width)}  ${what}${code ? ` [${code}]` : ''}`,
+        `${WORDS[state].padEnd(13)}  ${check.padEnd(width)}  ${what}${code ? ` [${code}]` : ''}`,
       );
   const first = list.find(([, { state }]) => state === 'fault')?.[1];
   if (first?.code) process.exitCode = EXIT[first.code];
@@ -113,7 +115,7 @@ async function recover(settings: Settings): Promise<void> {
   if (!existsSync(join(directory, `${STORE_NAME}.lmdb`)))
     return tell('there is no store of this identity yet, so there is nothing to repair');
   const result = await recoverStore(directory, STORE_NAME, {
-    ...opening(directory, checkNews(tell), RECOVER),
+    ...opening(directory, progressNews(tell), RECOVER),
     now: new Date(),
   });
   const { finding } = await lookAtStore(directory, content.storeKey, tell);

@@ -122,10 +122,11 @@ class Task {
   async #rest(): Promise<string> {
     const { open, count } = this.#posting;
     const isHere = [...open.values()].includes('queued');
-    const which = count === 1 ? 'The message' : `${open.size} of ${count} messages`;
-    return isHere
-      ? `${which} kept here, and still sent whenever flexim is connected`
-      : `${which} kept by the relay until ${this.#name} comes`;
+    const which = count === 1 ? 'The message is' : `${open.size} of ${count} messages are`;
+    if (!isHere) return `${which} kept by the relay until ${this.#name} comes`;
+    const isStopped = count > open.size; // some went out
+    const why = isStopped ? ` (500 at most go out before ${this.#name} answers)` : '';
+    return `${which} kept here${why}, and still sent whenever flexim is connected`;
   }
 
   #show(id: string, state: string): void {

@@ -8,7 +8,7 @@ import type { Agent } from '../agent/agent.ts';
 import { withAgent } from '../agent/use.ts';
 import type { Context, TRUST, VERIFY } from '../command.ts';
 import { write, writeJson } from '../output.ts';
-import { contactJson, known, nameOf } from '../people.ts';
+import { contactJson, known, nameOf, wordOf } from '../people.ts';
 import { tell } from '../profile.ts';
 import { leastWidth, qrLines } from '../qr/blocks.ts';
 import { encodeQr } from '../qr/encode.ts';
@@ -33,17 +33,15 @@ async function explain(contact: Contact, number: string, code: string): Promise<
   const name = nameOf(contact, contact.key);
   if (contact.changedTo !== null)
     tell(
-      `The relay now gives another key for ${name}; this number is of the old one. ${TRUST_HINT}`,
+      `The relay now gives another key for ${name}; this number is of the old one.\nflexim trust ${wordOf(contact)} shows that of the new one`,
     );
   for (const line of linesOf(number)) await write(line);
   await drawCode(code);
   tell(
     `Compare the number with what ${name} sees, over another way than this relay: by voice, or in`,
   );
-  tell(`person; or scan the code. If it is the same: flexim verify WHO --yes`);
+  tell(`person; or scan the code. If it is the same: flexim verify ${wordOf(contact)} --yes`);
 }
-
-const TRUST_HINT = 'flexim trust WHO shows that of the new one';
 
 /** On a terminal with room for it. */
 async function drawCode(code: string): Promise<void> {
@@ -71,15 +69,14 @@ export async function trust({ settings, args }: Context<typeof TRUST>): Promise<
       if (!json) await showNew(changedTo, number);
       throw new FleximError(
         'contact-changed',
-        `${name} was verified: compare the safety number of the new key, over another way, and then: flexim trust WHO --compared`,
+        `${name} was verified: compare the safety number of the new key, over another way, and then: flexim trust ${wordOf(before)} --compared`,
       );
     }
     const contact = await agent.ask('trust', before.key, compared);
     if (json) return writeJson({ ...contactJson(contact), number });
     await showNew(changedTo, number);
-    tell(
-      `${name} now has this key${compared ? ', and is verified' : '. To be sure of it: flexim verify WHO'}`,
-    );
+    tell(`${name} now has this key${compared ? ', and is verified' : ''}`);
+    if (!compared) tell(`to be sure of it: flexim verify ${wordOf(contact)}`);
   });
 }
 

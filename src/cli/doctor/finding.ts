@@ -10,7 +10,7 @@ export const CHECKS = [
 export type Check = (typeof CHECKS)[number];
 
 export interface Finding {
-  readonly state: 'ok' | 'fault' | 'not looked at';
+  readonly state: 'ok' | 'fault' | 'skipped';
   /** Of a fault. */
   readonly code: ErrorCode | null;
   readonly what: string;
@@ -18,7 +18,7 @@ export interface Finding {
 
 export const ok = (what: string): Finding => ({ state: 'ok', code: null, what });
 export const skipped = (why: string): Finding => ({
-  state: 'not looked at',
+  state: 'skipped',
   code: null,
   what: why,
 });

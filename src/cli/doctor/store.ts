@@ -16,7 +16,7 @@ import type { Common } from '../command.ts';
 import { dataHome } from '../places.ts';
 import { isAlive } from '../process.ts';
 import { group } from '../salvage.ts';
-import { checkNews, opening } from '../store.ts';
+import { opening, progressNews } from '../store.ts';
 import { type Finding, fault, ok } from './finding.ts';
 
 /** Where the store of an identity would be; nothing is made. */
@@ -49,7 +49,7 @@ export async function lookAtStore(
       finding: ok('there is none yet; the first command that needs it makes it'),
       install: null,
     };
-  const reading = opening(directory, checkNews(say), RECOVER);
+  const reading = opening(directory, progressNews(say), RECOVER);
   const owner = ownerOf(directory);
   if (!owner && !readMarker(path)) await checkStore(path, reading); // with a marker, reading does
   const reader = await readStore(directory, STORE_NAME, reading);
