@@ -9,6 +9,7 @@ import type { Person, RelayInfo } from '../../protocols/protocol.ts';
 import { openAgent } from '../agent/open.ts';
 import { Watch } from '../agent/watch.ts';
 import type { Context, PING } from '../command.ts';
+import { passOver } from '../doctor/relay.ts';
 import { ownerOf, storePlace } from '../doctor/store.ts';
 import { loadKey, openKeys, openPins, print, relayAddress, tell } from '../profile.ts';
 
@@ -45,6 +46,7 @@ async function pingBySelf(
     ...{ host, port, relayKey, identity, alias, reconnect: null, timeoutMs: TIMEOUT_MS },
     pins: openPins(settings),
   });
+  void passOver(link);
   try {
     const loginMs = performance.now() - began;
     const trips: number[] = [];

@@ -77,7 +77,7 @@ export async function lookAtLogin(found: Findings, login: Login): Promise<void> 
   } catch (error) {
     return noteRefusal(found, error);
   }
-  void drain(link);
+  void passOver(link);
   try {
     const { relay, self } = link;
     const why = pinned === null ? 'it will be pinned at the first login' : 'as expected';
@@ -91,8 +91,8 @@ export async function lookAtLogin(found: Findings, login: Login): Promise<void> 
   }
 }
 
-/** What waits for us must not stand before the answers; nothing of it is acknowledged. */
-async function drain(link: Link): Promise<void> {
+/** What waits for us must not stand before the answers. It comes again: nothing of it is acknowledged. */
+export async function passOver(link: Link): Promise<void> {
   for await (const _ of link.deliveries());
 }
 
