@@ -53,8 +53,10 @@ export function entry<const O extends Options>(of: Entry<O>, isFirst = false): C
   return {
     options,
     add(argv, { path, args, all }) {
+      const isUnnamed = isFirst && !args.includes(word);
       const parsing = {
-        name: [...path, word].join(' '),
+        name: (isUnnamed ? path : [...path, word]).join(' '),
+        hasCommands: isUnnamed,
         args,
         wants: usage.slice(word.length + 1),
       };
