@@ -44,7 +44,7 @@ export class Watch {
       if (trouble && !this.#saidTrouble) {
         this.#saidTrouble = true;
         tell(`not connected: ${presentable(trouble.message)}`);
-        if (Number.isFinite(late)) tell(`trying for ${shownTime(late - performance.now())}`);
+        if (Number.isFinite(late)) tell(`trying for ${shownTime(late - began)}`);
       }
       if ((await this.next(late)) !== null) continue;
       if (trouble) throw new FleximError(trouble.code, trouble.message);
