@@ -88,7 +88,8 @@ export function clockWords(ahead: number): string {
 }
 
 export function shownTime(ms: number): string {
-  return formatDuration(ms < 1_000 ? Math.round(ms) : Math.round(ms / 1_000) * 1_000);
+  const step = [1, 100, 1_000].findLast((each) => each <= ms) ?? 1;
+  return formatDuration(Math.round(ms / step) * step);
 }
 
 /** What is kept, or null when it is later than `late`. */

@@ -104,7 +104,7 @@ class Task {
 
   /** What ends the waiting before its time. */
   async #withRest(error: FleximError): Promise<FleximError> {
-    return new FleximError(error.code, `${error.message}. ${await this.#rest()}`, error);
+    return new FleximError(error.code, `${sentence(error.message)} ${await this.#rest()}`, error);
   }
 
   async #pending(): Promise<FleximError> {
@@ -116,7 +116,7 @@ class Task {
       states.has('queued') || !relay
         ? `the relay has not confirmed it in ${time}${why}`
         : `${this.#name} has not got it in ${time}`;
-    return new FleximError('send-pending', `${what}. ${await this.#rest()}`);
+    return new FleximError('send-pending', `${sentence(what)} ${await this.#rest()}`);
   }
 
   async #rest(): Promise<string> {
@@ -126,7 +126,7 @@ class Task {
     if (!isHere) return `${which} kept by the relay until ${this.#name} comes`;
     const isStopped = count > open.size; // some went out
     const why = isStopped ? ` (500 at most go out before ${this.#name} answers)` : '';
-    return `${which} kept here${why}, and still sent whenever flexim is connected`;
+    return `${which} kept here${why}, and still sent when flexim is connected again`;
   }
 
   #show(id: string, state: string): void {
@@ -135,4 +135,8 @@ class Task {
     this.#shown = this.#shown.then(() => writeJson(line));
     this.#shown.catch(() => {}); // it is heard at the end
   }
+}
+
+function sentence(text: string): string {
+  return /[.?!]$/.test(text) ? text : `${text}.`;
 }
