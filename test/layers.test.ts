@@ -77,6 +77,8 @@ const PACKAGES: Readonly<
   'smol-toml': { in: 'cli/', why: 'settings files are for programs' },
   'node:net': { in: 'net/', why: 'sockets are opened in one folder, behind Channel' },
   'node:tty': { in: 'cli/', why: 'terminals belong to the programs' },
+  'node:dns/promises': { in: 'cli/doctor/', why: 'who connects leaves names to the system' },
+  'node:readline': { in: 'cli/', why: 'lines of stdin are for programs' },
   'node:readline/promises': { in: 'cli/', why: 'terminals belong to the programs' },
 };
 

@@ -5,7 +5,7 @@ import type { Options, Settings } from './options.ts';
 export const COMMON = {
   as: { type: 'string', about: 'name of the key to use, where there are several' },
   keys: { type: 'string', about: 'directory of the keys' },
-  data: { type: 'string', about: 'directory of the rest: which key each relay had' },
+  data: { type: 'string', about: 'directory of the rest: messages, and which key each relay had' },
   relay: {
     type: 'string',
     about:
@@ -39,4 +39,69 @@ export const PING = {
     about: "claim the key's name as alias at the first login; --no-alias leaves it",
     default: true,
   },
+} as const satisfies Options;
+
+const TIMEOUT = {
+  type: 'duration',
+  about: 'how long to wait for the relay, such as 500ms or 2m',
+  default: 15_000,
+} as const;
+/** Of a command that asks the relay. */
+export const ONLINE = { timeout: TIMEOUT } as const satisfies Options;
+export const SEND = {
+  wait: {
+    type: 'string',
+    about: 'until the relay has it safely, or until its reader has it',
+    choices: ['accepted', 'delivered'],
+    default: 'accepted',
+  },
+  timeout: { ...TIMEOUT, about: 'how long to wait for that; what is over then is kept' },
+  lines: {
+    type: 'boolean',
+    about: 'send each line of stdin as a message; empty ones are passed over',
+    default: false,
+    flagOnly: true,
+  },
+  notify: { type: 'boolean', about: 'mark it as urgent', default: false, flagOnly: true },
+} as const satisfies Options;
+export const RECEIVE = {
+  follow: { type: 'boolean', about: 'go on with what comes', default: false, flagOnly: true },
+  from: { type: 'string', about: 'only what this person wrote', flagOnly: true },
+  'ack-stdin': {
+    type: 'boolean',
+    about: 'for bots: a message counts as read when its id comes back, a line on stdin',
+    default: false,
+    flagOnly: true,
+  },
+  timeout: TIMEOUT,
+} as const satisfies Options;
+export const VERIFY = {
+  yes: {
+    type: 'boolean',
+    about: 'note that the numbers are the same',
+    flagOnly: true,
+    default: false,
+  },
+  no: { type: 'boolean', about: 'take that back', flagOnly: true, default: false },
+} as const satisfies Options;
+export const TRUST = {
+  compared: {
+    type: 'boolean',
+    about: 'the safety number of the new key was compared, and is the same',
+    flagOnly: true,
+    default: false,
+  },
+} as const satisfies Options;
+export const HISTORY = {
+  search: { type: 'string', about: 'only messages with these words in them', flagOnly: true },
+  limit: { type: 'number', about: 'the newest so many', default: 50, min: 1, max: 10_000_000 },
+} as const satisfies Options;
+export const DOCTOR = {
+  recover: {
+    type: 'boolean',
+    about: 'repair a damaged store: what can be read goes into a new one, the old one is kept',
+    flagOnly: true,
+    default: false,
+  },
+  timeout: TIMEOUT,
 } as const satisfies Options;

@@ -9,9 +9,10 @@ import { compactStore } from '../store/compact.ts';
 import { exportStore, linesOf } from '../store/dump.ts';
 import { importStore } from '../store/import.ts';
 import { type Reader, readStats, readStore, valuesOf } from '../store/read.ts';
-import { type Recovered, recoverStore } from '../store/recover.ts';
+import { recoverStore } from '../store/recover.ts';
 import { checkValues, declare, type Options, parser, type Settings, settle } from './options.ts';
 import { configFile } from './places.ts';
+import { group, salvageLines } from './salvage.ts';
 import { checkNews, opening, STORE_NAME, storeDirectory } from './store.ts';
 
 const NAME = 'flexim-relay db';
@@ -203,24 +204,7 @@ async function recover({ directory, json }: Job): Promise<void> {
     return print(JSON.stringify({ ...result, tables }));
   }
   if (result.damage === null) return print(`${result.path} is sound; nothing was changed`);
-  for (const line of account(result)) print(line);
-}
-
-function account({ path, damage, kept, tables, notes }: Recovered): string[] {
-  const lines = [`${damage}`, ...notes.map((note) => `note: ${note}`)];
-  for (const [name, { saved, expected, badRows, badPages }] of tables) {
-    const lost = expected === null ? 'nobody knows how many are lost' : lostRows(expected - saved);
-    const bad = [
-      badRows > 0 ? `${group(badRows)} with a wrong checksum` : '',
-      badPages > 0 ? `${group(badPages)} pages could not be read` : '',
-    ].filter(Boolean);
-    lines.push(`table ${name}: ${group(saved)} rows saved, ${[lost, ...bad].join('; ')}`);
-  }
-  return [...lines, `the damaged file is kept as ${kept}`, `the new store is ${path}`];
-}
-
-function lostRows(count: number): string {
-  return count > 0 ? `${group(count)} lost` : 'none lost';
+  for (const line of salvageLines(result)) print(line);
 }
 
 function open(directory: string) {
@@ -280,8 +264,4 @@ function writeOut(text: string): Promise<void> {
 
 function print(text: string): void {
   process.stdout.write(`${text}\n`);
-}
-
-function group(n: number): string {
-  return n.toLocaleString('en');
 }

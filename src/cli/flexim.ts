@@ -1,19 +1,22 @@
 // flexim: the table of commands. Each is loaded when it is used, so that --help is quick.
 
-import type { Argv } from 'yargs';
-import { COMMON, type Common, type Context, KEYGEN, PING, RESTORE } from './command.ts';
-import { checkValues, declare, type Options, parser, type Settings, settle } from './options.ts';
-import { configFile } from './places.ts';
+import {
+  COMMON,
+  DOCTOR,
+  HISTORY,
+  KEYGEN,
+  ONLINE,
+  PING,
+  RECEIVE,
+  RESTORE,
+  SEND,
+  TRUST,
+  VERIFY,
+} from './command.ts';
+import { type Command, entry, group, shielded } from './entry.ts';
+import { checkValues, declare, type Options, parser } from './options.ts';
 
-/** A command: its own options, and the loader of what it does. */
-interface Entry<O extends Options> {
-  readonly usage: string;
-  readonly about: string;
-  readonly options: O;
-  readonly load: () => Promise<(context: Context<O>) => Promise<void>>;
-}
-
-const COMMANDS = [
+const COMMANDS: readonly Command[] = [
   entry({
     usage: 'keygen [name]',
     about: 'make a new identity',
@@ -56,12 +59,136 @@ const COMMANDS = [
     options: {},
     load: async () => (await import('./commands/relays.ts')).relays,
   }),
-] as const;
+  entry({
+    usage: 'send <who> [text..]',
+    about: 'send a message; it ends well only when the relay has it safely, or he has it',
+    options: SEND,
+    examples: [
+      ['send bob hello', 'words are joined; others on this machine can see them'],
+      ['send bob < report.txt', 'what stdin says, up to 61,340 bytes'],
+      ['send bob --lines --wait delivered', 'each line of stdin, until bob has all of them'],
+    ],
+    load: async () => (await import('./commands/send.ts')).send,
+  }),
+  entry({
+    usage: 'receive',
+    about: 'print what came, and count it as read',
+    options: RECEIVE,
+    examples: [
+      ['receive', 'what is here and at the relay'],
+      ['receive --follow --json', 'one JSON object a line, for ever'],
+      ['receive --follow --json --ack-stdin', 'for a bot that answers with ids'],
+    ],
+    load: async () => (await import('./commands/receive.ts')).receive,
+  }),
+  entry({
+    usage: 'history <who>',
+    about: 'print what was said with somebody; needs no connection',
+    options: HISTORY,
+    examples: [['history bob --search "the key"', 'only messages with these words']],
+    load: async () => (await import('./commands/history.ts')).history,
+  }),
+  group('contacts', 'people: list, add, rename, remove, block, unblock', [
+    entry(
+      {
+        usage: 'list',
+        about: 'list them; needs no connection',
+        options: {},
+        load: async () => (await import('./commands/contacts.ts')).list,
+      },
+      true,
+    ),
+    entry({
+      usage: 'add <who> [name]',
+      about: 'add somebody by alias, key or flexim:// address, under a name of your choice',
+      options: ONLINE,
+      examples: [['contacts add bob', 'whom the relay knows as bob']],
+      load: async () => (await import('./commands/contacts.ts')).add,
+    }),
+    entry({
+      usage: 'rename <who> <name>',
+      about: 'give somebody another name; he is not told',
+      options: {},
+      load: async () => (await import('./commands/contacts.ts')).rename,
+    }),
+    entry({
+      usage: 'remove <who>',
+      about: 'forget somebody; what was said stays in the history',
+      options: {},
+      load: async () => (await import('./commands/contacts.ts')).remove,
+    }),
+    entry({
+      usage: 'block <who>',
+      about: 'take nothing from somebody and send him nothing; he is not told',
+      options: {},
+      load: async () => (await import('./commands/contacts.ts')).block,
+    }),
+    entry({
+      usage: 'unblock <who>',
+      about: 'take that back',
+      options: {},
+      load: async () => (await import('./commands/contacts.ts')).unblock,
+    }),
+  ]),
+  entry({
+    usage: 'verify <who>',
+    about:
+      'show the safety number to compare with somebody, and a code to scan; needs no connection',
+    options: VERIFY,
+    examples: [
+      ['verify bob', 'the number, and a QR code on a terminal'],
+      ['verify bob --yes', 'note that both of you see the same number'],
+    ],
+    load: async () => (await import('./commands/verify.ts')).verify,
+  }),
+  entry({
+    usage: 'trust <who>',
+    about: 'accept the new key of somebody whose key has changed',
+    options: TRUST,
+    examples: [['trust bob --compared', 'after comparing, needed when he was verified']],
+    load: async () => (await import('./commands/verify.ts')).trust,
+  }),
+  entry({
+    usage: 'register <alias>',
+    about: 'claim a name at the relay by which others find you',
+    options: ONLINE,
+    load: async () => (await import('./commands/directory.ts')).register,
+  }),
+  entry({
+    usage: 'unregister <alias>',
+    about: 'give such a name back',
+    options: ONLINE,
+    load: async () => (await import('./commands/directory.ts')).unregister,
+  }),
+  entry({
+    usage: 'roster [prefix]',
+    about: 'list who has a name at the relay, or whose name begins so',
+    options: ONLINE,
+    load: async () => (await import('./commands/directory.ts')).roster,
+  }),
+  entry({
+    usage: 'status',
+    about: 'show where you stand with the relay, and what waits',
+    options: ONLINE,
+    load: async () => (await import('./commands/status.ts')).status,
+  }),
+  entry({
+    usage: 'doctor',
+    about: 'find out what keeps you from talking, and what to do about it; changes nothing',
+    options: DOCTOR,
+    examples: [
+      ['doctor', 'key, relay, name, port, login, prekeys, store, clock'],
+      ['doctor --recover', 'save what can be read of a damaged store'],
+    ],
+    load: async () => (await import('./commands/doctor.ts')).doctor,
+  }),
+];
 
 /** Every setting of any command: what a configuration file may hold. */
 const ALL_OPTIONS: Options = Object.assign({}, COMMON, ...COMMANDS.map((each) => each.options));
 
-export async function main(args: readonly string[]): Promise<void> {
+export async function main(given: readonly string[]): Promise<void> {
+  const args = shielded(given);
   checkValues(args, ALL_OPTIONS);
   const argv = declare(parser('flexim', args), COMMON)
     .usage('$0 <command> [options]\n\nA messenger whose server cannot read it.')
@@ -69,47 +196,6 @@ export async function main(args: readonly string[]): Promise<void> {
       'Settings come from flags, then FLEXIM_… variables, then config.toml, then the defaults.\n' +
         'Start with: flexim keygen NAME',
     );
-  for (const { usage, about, options, names, run } of COMMANDS)
-    argv.command(
-      usage,
-      about,
-      (sub: Argv) => declare(withArguments(sub, names), options),
-      (flags) => run(flags),
-    );
+  for (const command of COMMANDS) command.add(argv, { path: ['flexim'], args, all: ALL_OPTIONS });
   await argv.demandCommand(1, 'which command? A start: flexim keygen NAME').parseAsync();
-}
-
-function entry<const O extends Options>({ usage, about, options, load }: Entry<O>) {
-  const names = [...usage.matchAll(/\[(\w+)\]/g)].map((match) => match[1] as string);
-  const run = async (flags: Readonly<Record<string, unknown>>): Promise<void> => {
-    const settings = settle(
-      { ...COMMON, ...options },
-      {
-        flags: names.includes('relay') ? { ...flags, relay: undefined } : flags,
-        env: process.env,
-        file: configFile(process.env, 'config.toml'),
-        alsoKnown: ALL_OPTIONS,
-      },
-    );
-    const given = names.map((name) => [name, flags[name]]);
-    const work = await load();
-    await work({ settings: settings as Common & Settings<O>, args: Object.fromEntries(given) });
-  };
-  return { usage, about, options: options as Options, names, run };
-}
-
-const ARGUMENTS: Readonly<Record<string, string>> = {
-  name: 'name of the key',
-  relay: 'HOST, HOST:PORT or a flexim:// address; else the one of --relay',
-  action: 'list, trust or forget; list if there is none',
-  address: 'HOST, HOST:PORT or, to trust a key, flexim://HOST:PORT?relay=KEY',
-};
-
-/** As texts: a key may be called 007. */
-function withArguments(argv: Argv, names: readonly string[]): Argv {
-  const describe = (name: string) => ARGUMENTS[name] ?? '';
-  return names.reduce(
-    (sub, name) => sub.positional(name, { type: 'string', describe: describe(name) }),
-    argv,
-  );
 }

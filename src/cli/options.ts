@@ -44,6 +44,7 @@ export function parser(name: string, args: readonly string[]): Argv {
     .parserConfiguration({
       'camel-case-expansion': false,
       'duplicate-arguments-array': true,
+      'parse-positional-numbers': false,
     })
     .strict()
     .locale('en') // the rest of what is said is English too
@@ -52,14 +53,29 @@ export function parser(name: string, args: readonly string[]): Argv {
     .describe('version', 'show the version')
     .alias('help', 'h')
     .wrap(Math.min(100, process.stdout.columns ?? 100))
-    .fail((message, error) => {
-      if (error && error.name !== 'YError') throw error; // not what yargs has to complain about
-      throw new FleximError('usage', `${complaint(message, args)}. See ${name} --help.`);
-    });
+    .fail(failing({ name, args, hasCommands: true }));
+}
+
+export interface Parsing {
+  /** The program, and the command if it is the parser of one. */
+  readonly name: string;
+  readonly args: readonly string[];
+  readonly hasCommands?: boolean;
+  /** Its arguments, as its help shows them. */
+  readonly wants?: string;
+}
+
+/** How a parser complains. */
+export function failing(parsing: Parsing) {
+  return (message: string, error: Error | undefined): never => {
+    if (error && error.name !== 'YError') throw error; // not what yargs has to complain about
+    throw new FleximError('usage', `${complaint(message, parsing)}. See ${parsing.name} --help.`);
+  };
 }
 
 /** What yargs says, without what may be a secret typed in the wrong place: names of options only. */
-function complaint(message: string, args: readonly string[]): string {
+function complaint(message: string, { name, args, hasCommands, wants = '' }: Parsing): string {
+  if (message.startsWith('Not enough non-option')) return `something is missing: ${name} ${wants}`;
   const unknown = /^Unknown arguments?: (.*)$/s.exec(message)?.[1];
   if (unknown === undefined) return message;
   const options = args.filter((arg) => /^--?[A-Za-z]/.test(arg)).map((arg) => arg.split('=')[0]);
@@ -67,7 +83,8 @@ function complaint(message: string, args: readonly string[]): string {
     unknown.split(', ').includes((option as string).replace(/^--?/, '')),
   );
   if (named.length > 0) return `there is no option ${[...new Set(named)].join(', ')}`;
-  return args[0]?.startsWith('-') === false && unknown === args[0]
+  const [word = ''] = name.split(' ').slice(-1);
+  return hasCommands && unknown === args[args.indexOf(word) + 1]
     ? 'there is no such command'
     : 'there is one argument too many';
 }
@@ -77,7 +94,8 @@ function complaint(message: string, args: readonly string[]): string {
  * it off), and numbers that are none. The value is not repeated.
  */
 export function checkValues(args: readonly string[], options: Options): void {
-  args.forEach((arg, i) => {
+  const end = args.indexOf('--'); // behind it everything is an argument
+  args.slice(0, end < 0 ? args.length : end).forEach((arg, i) => {
     const [, name = '', given] = /^--(?:no-)?([a-z-]+)(?:=(.*))?$/s.exec(arg) ?? [];
     const option = Object.hasOwn(options, name) ? options[name] : undefined;
     const value = option?.type === 'number' ? (given ?? args[i + 1]) : given;

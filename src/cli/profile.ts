@@ -11,6 +11,7 @@ import { readPassphrase } from './passphrase.ts';
 import { dataHome } from './places.ts';
 import { chooseRelay, DEFAULT_RELAY } from './remember.ts';
 
+export const PINS = 'known-relays';
 const PASSPHRASE_TRIES = 3;
 
 /** The directory of keys; its path is always told, on stderr. */
@@ -41,7 +42,7 @@ export async function loadKey(keys: Keys, settings: Common): Promise<LoadedKey> 
 }
 
 export function openPins(settings: Common): Pins {
-  return new Pins(join(dataDirectory(settings), 'known-relays'));
+  return new Pins(join(dataDirectory(settings), PINS));
 }
 
 /** Where the store of an identity lies, private to it. */

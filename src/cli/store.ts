@@ -46,3 +46,17 @@ export function checkNews(say: (text: string, fields: object) => void): Watch {
     },
   };
 }
+
+/** Tells only how far it is: for who asked for the check. */
+export function progressNews(say: (text: string) => void): Watch {
+  let isBeginning = false;
+  const news = checkNews((text) => {
+    if (!isBeginning) say(text);
+  });
+  const begun = (store: string) => {
+    isBeginning = true;
+    news.begun(store);
+    isBeginning = false;
+  };
+  return { ...news, begun, sound: () => {} };
+}

@@ -1,7 +1,7 @@
 // The messenger's end of a link: dials, dials again, and makes steps of what comes. Nothing is taken from
 // the relay before it is known that no other store uses this identity (docs/protocols/fe1.md §10.7).
 
-import { FleximError, isFleximError } from '../lib/errors.ts';
+import { type ErrorCode, FleximError, isFleximError } from '../lib/errors.ts';
 import type { Delivery, Link, LinkEvent } from '../protocols/protocol.ts';
 import { type Core, down, type Effect } from './core.ts';
 import type { MessengerEvent } from './events.ts';
@@ -30,9 +30,16 @@ const HELD_MOST = 64 * 2 ** 20; // bytes of deliveries that may wait for the ans
 /** What goes out on the link. */
 export type LinkEffect = Exclude<Effect, { kind: 'event' | 'again' }>;
 
+/** Why there is no connection, as plain values. */
+export interface Trouble {
+  readonly code: ErrorCode;
+  readonly message: string;
+  readonly retryMs: number | null;
+}
+
 export interface ConnectionOptions {
   readonly runner: Runner;
-  readonly dial: () => Promise<Link>;
+  readonly dial: (signal: AbortSignal) => Promise<Link>;
   readonly own: string;
   takeOver: boolean;
   readonly tell: (event: MessengerEvent) => void;
@@ -53,6 +60,12 @@ export class ClientConnection {
   #retry: NodeJS.Timeout | null = null;
   #isOver = false;
   #dialling: Promise<void> | null = null;
+  readonly #giveUp = new AbortController(); // of a dial under way
+  #trouble: Trouble | null = null;
+  #taken = 0; // deliveries of this link
+  #queue: number | null = null; // how many of them are what was queued; null: not told yet
+  #isCaughtUp = false;
+  #clockAhead: number | null = null;
 
   constructor(options: ConnectionOptions) {
     this.#options = options;
@@ -60,6 +73,18 @@ export class ClientConnection {
 
   get link(): Link | null {
     return this.#stage === 'up' ? this.#link : null;
+  }
+
+  get trouble(): Trouble | null {
+    return this.#trouble;
+  }
+
+  get isCaughtUp(): boolean {
+    return this.#isCaughtUp;
+  }
+
+  get clockAhead(): number | null {
+    return this.#clockAhead;
   }
 
   /** Dials unless there is a link; fails only into events. */
@@ -74,9 +99,10 @@ export class ClientConnection {
 
   async #dial(): Promise<void> {
     try {
-      const link = await this.#options.dial();
+      const link = await this.#options.dial(this.#giveUp.signal);
       if (this.#isOver) return void (await link.close());
       this.#link = link;
+      this.#taken = 0;
       void this.#events(link);
       void this.#deliveries(link);
       link.closed.then((error) => this.#closed(link, error));
@@ -96,6 +122,7 @@ export class ClientConnection {
 
   async close(): Promise<void> {
     this.#isOver = true;
+    this.#giveUp.abort();
     if (this.#retry) clearTimeout(this.#retry);
     await this.#dialling;
     const link = this.#link;
@@ -119,6 +146,8 @@ export class ClientConnection {
     this.#held = [];
     this.#heldBytes = 0;
     this.#keys.clear();
+    this.#queue = null;
+    this.#isCaughtUp = false;
     void this.#step(down);
   }
 
@@ -131,12 +160,17 @@ export class ClientConnection {
     const isFinal = FINAL.includes(error.code);
     const most = Math.min(maxMs, minMs * 2 ** Math.min(this.#attempt++, 20));
     const retryMs = isFinal ? null : Math.round(most * (0.5 + Math.random() / 2));
-    this.#options.tell({ kind: 'down', error, retryMs });
+    this.#down(error, retryMs);
     if (retryMs === null || this.#retry) return;
     this.#retry = setTimeout(() => {
       this.#retry = null;
       this.start();
     }, retryMs);
+  }
+
+  #down(error: FleximError, retryMs: number | null): void {
+    this.#trouble = { code: error.code, message: error.message, retryMs };
+    this.#options.tell({ kind: 'down', error, retryMs });
   }
 
   // ---- what comes ----
@@ -153,7 +187,10 @@ export class ClientConnection {
         return;
       case 'down':
         this.#reset();
-        return this.#options.tell(event);
+        return this.#down(event.error, event.retryMs);
+      case 'caught-up':
+        this.#queue = event.deliveries;
+        return this.#lookAtQueue(link);
       case 'queued':
       case 'full':
       case 'unknown': {
@@ -176,14 +213,19 @@ export class ClientConnection {
       const self = await prekeys.peek(own);
       if (this.#link !== link) return;
       this.#stage = 'checking';
-      await this.#options.runner.step((core) => login(core, { self, takeOver }));
+      await this.#options.runner.step((core) => {
+        this.#clockAhead = core.host.now() - link.self.lastSeen;
+        login(core, { self, takeOver });
+      });
       if (this.#link !== link || this.#stage !== 'checking') return;
       this.#stage = 'up';
       this.#options.takeOver = false; // once: the other one may come back
       this.#attempt = 0;
+      this.#trouble = null;
       tell({ kind: 'up', relay: link.relay });
       this.#options.up(link);
       for (const delivery of this.#held.splice(0)) void this.#take(delivery);
+      this.#lookAtQueue(link);
     } catch (error) {
       const isTransport = isFleximError(error) && TRANSPORT.includes(error.code);
       if (this.#link === link && !isTransport) this.drop(error);
@@ -191,12 +233,13 @@ export class ClientConnection {
   }
 
   async #deliveries(link: Link): Promise<void> {
-    let taken = 0;
     for await (const delivery of link.deliveries()) {
       if (this.#link !== link) return;
+      this.#taken++;
       if (this.#stage === 'up') {
         const kept = this.#take(delivery);
-        if (++taken % IN_FLIGHT === 0) await kept;
+        this.#lookAtQueue(link);
+        if (this.#taken % IN_FLIGHT === 0) await kept;
       } else if (this.#hold(delivery) > HELD_MOST)
         this.drop(new FleximError('protocol-violation', 'the relay sends and does not answer'));
     }
@@ -206,6 +249,17 @@ export class ClientConnection {
     this.#held.push(delivery);
     this.#heldBytes += delivery.envelope.length;
     return this.#heldBytes;
+  }
+
+  /** Says it when the last of what was queued is on the disk. */
+  #lookAtQueue(link: Link): void {
+    if (this.#stage !== 'up' || this.#queue === null || this.#taken < this.#queue) return;
+    this.#queue = null;
+    void this.#step(() => {}).then(() => {
+      if (this.#link !== link || this.#stage !== 'up') return;
+      this.#isCaughtUp = true;
+      this.#options.tell({ kind: 'caught-up' });
+    });
   }
 
   /** Acknowledged when everything that follows from it is on the disk. */

@@ -48,6 +48,8 @@ export type MessengerEvent =
   /** Somebody wrote for the first time, or the relay names another key for a contact's alias. */
   | { readonly kind: 'contact-new' | 'contact-changed'; readonly key: string }
   | { readonly kind: 'up'; readonly relay: RelayInfo }
+  /** What the relay had kept for us has been taken: for this connection nothing older comes. */
+  | { readonly kind: 'caught-up' }
   /** `retryMs` null: it stays down until `reconnect`. */
   | { readonly kind: 'down'; readonly error: FleximError; readonly retryMs: number | null }
   /** Nothing is lost; `peer` is whom it concerns. */

@@ -12,7 +12,7 @@ import { FleximError, isFleximError } from '../lib/errors.ts';
 import { systemClock } from '../lib/time.ts';
 import type { Directory, Link, RelayInfo } from '../protocols/protocol.ts';
 import { Alarm } from './alarm.ts';
-import { ClientConnection } from './connection.ts';
+import { ClientConnection, type Trouble } from './connection.ts';
 import { Contacts } from './contacts.ts';
 import { begin, type Core, type Effect, newCore, ownRow, SIZES, type Sizes } from './core.ts';
 import type { Message, MessengerEvent } from './events.ts';
@@ -36,7 +36,8 @@ export interface MessengerOptions {
   readonly storeKey: Uint8Array;
   /** Open, and claimed for this process; who opened it closes it, after the messenger. */
   readonly store: ByteStore;
-  readonly dial: () => Promise<Link>;
+  /** The signal says that the messenger is being closed. */
+  readonly dial: (signal: AbortSignal) => Promise<Link>;
   /** Go on although the relay has prekeys of this identity from another store. */
   readonly takeOver?: boolean;
   /** Tell people when their messages were read; they are told by `read`. */
@@ -60,6 +61,12 @@ export interface Letter {
 
 export interface Status {
   readonly relay: RelayInfo | null; // null: not connected
+  /** Why not, at the last try; `retryMs` null: it is not tried again. Null while connected. */
+  readonly trouble: Trouble | null;
+  /** What the relay had kept for us at the last login has been taken. */
+  readonly caughtUp: boolean;
+  /** Seconds that our clock was ahead of the relay's at the last login; null: there was none. */
+  readonly clockAhead: number | null;
   readonly key: string;
   /** Messages without a receipt. */
   readonly unsettled: number;
@@ -240,6 +247,9 @@ export class Messenger {
     const { state, identity } = this.#core;
     return {
       relay: this.#connection.link?.relay ?? null,
+      trouble: this.#connection.trouble,
+      caughtUp: this.#connection.isCaughtUp,
+      clockAhead: this.#connection.clockAhead,
       key: identity.hex,
       unsettled: state.waiting.size + state.sent.size,
       published: ownRow(state).published,

@@ -125,6 +125,12 @@ function isSimple(code: number): boolean {
   );
 }
 
+/** One line of JSON in which all that a terminal obeys or hides is written as \u…: the same value. */
+export function printableJson(value: unknown): string {
+  const coded = (unit: string) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`;
+  return JSON.stringify(value).replace(UNSAFE, (unsafe) => unsafe.split('').map(coded).join(''));
+}
+
 /** The text with lone surrogates replaced, as every encoder wants it. */
 export function wellFormed(text: string): string {
   return text.replace(/\p{Cs}/gu, '\ufffd');

@@ -37,6 +37,8 @@ export interface DialOptions {
   /** Bounds of the growing pauses between tries; null: no reconnecting. */
   readonly reconnect?: { readonly minMs: number; readonly maxMs: number } | null;
   readonly log?: Log;
+  /** Gives up a first connection under way; afterwards it means nothing. */
+  readonly signal?: AbortSignal;
 }
 
 /** A user as a directory shows him; `key` is canonical hex, `lastSeen` Unix seconds. */
@@ -64,7 +66,8 @@ export interface Delivery {
 /** Event payloads name the recipient as sent, and the number that `send` returned. */
 export type LinkEvent =
   | { readonly kind: 'queued' | 'unknown' | 'full'; readonly to: string; readonly n: number }
-  | { readonly kind: 'caught-up' }
+  /** What was queued is among the first so many deliveries of this link. */
+  | { readonly kind: 'caught-up'; readonly deliveries: number }
   | { readonly kind: 'alias-refused'; readonly alias: string; readonly reason: string }
   | { readonly kind: 'up'; readonly relay: RelayInfo; readonly self: Person }
   | { readonly kind: 'down'; readonly error: FleximError; readonly retryMs: number }

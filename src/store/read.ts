@@ -19,6 +19,7 @@ import { enter } from './guest.ts';
 import { readMarker } from './marker.ts';
 import type { Owner } from './owner.ts';
 import { checkHead, KNOWS_PAGES, PageProblem } from './pages.ts';
+import { type ByteTable, byteEntries } from './tables.ts';
 
 export interface Reading {
   /** Whoever reads. */
@@ -85,6 +86,24 @@ async function formatOf(environment: Environment, path: string): Promise<number>
 export function* valuesOf({ environment, path }: Reader, table: string): Iterable<Buffer> {
   for (const { key, value } of openRows(environment, table)?.getRange() ?? [])
     yield openValue(key, value, path);
+}
+
+/** A table of bytes, for reading only. */
+export function tableOf({ environment, path }: Reader, table: string): ByteTable {
+  const rows = openRows(environment, table);
+  const read = (key: Uint8Array, value: Buffer) => openValue(key, value, path);
+  const refuse = () => {
+    throw new Error('this store is open for reading');
+  };
+  return {
+    get: (key) => {
+      const value = rows?.get(Buffer.from(key));
+      return value && read(key, Buffer.from(value));
+    },
+    entries: (range) => byteEntries(rows, range, read),
+    put: refuse,
+    remove: refuse,
+  };
 }
 
 export interface Stats {

@@ -24,6 +24,8 @@ export interface Result {
 export interface RunOptions {
   readonly env?: Env;
   readonly input?: string;
+  /** The test writes its stdin, and ends it. */
+  readonly isOpen?: boolean;
   /** Written to descriptor 3. */
   readonly secret?: string;
   readonly cwd?: string;
@@ -75,7 +77,7 @@ export class Home {
       stdio: ['pipe', 'pipe', 'pipe', secret === undefined ? 'ignore' : 'pipe'],
     });
     child.stdin?.on('error', () => {}); // it may not read its input
-    child.stdin?.end(options.input ?? '');
+    if (!options.isOpen) child.stdin?.end(options.input ?? '');
     const third = child.stdio[3];
     if (secret !== undefined && third && 'end' in third) {
       third.on('error', () => {});

@@ -298,6 +298,53 @@ test('prekeys that are over: the user reads when, and what his own clock says', 
     assert.is(alice.me.status.unsettled, 1);
     await Promise.all([alice.close(), bob.close()]);
   }));
+test('caught up: when all that was queued is on the disk, at every connection anew', () =>
+  withRelay(({ port }) =>
+    withPeople(port, async (alice, bob) => {
+      await alice.me.send(bob.key, 'first');
+      await settled(alice);
+      for (const count of [0, 1, 100]) {
+        await bob.close();
+        const from = bob.events.length;
+        const ids: string[] = [];
+        for (let i = 0; i < count; i++) ids.push(await alice.me.send(bob.key, `m${i}`));
+        const states = () => ids.map((id) => alice.me.stateOf(bob.key, id));
+        await until(() => !states().includes('queued'), 'the relay has them');
+        await bob.open();
+        await until(() => bob.me.status.caughtUp, 'caught up');
+        const kinds = bob.events.slice(from).map(({ kind }) => kind);
+        const told = kinds.indexOf('caught-up');
+        assert.is(kinds.slice(0, told).filter((kind) => kind === 'message').length, count);
+        assert.is(kinds.filter((kind) => kind === 'caught-up').length, 1);
+        const { clockAhead } = bob.me.status;
+        assert.ok(clockAhead !== null && Math.abs(clockAhead) < 60, `${clockAhead}`);
+        await settled(alice);
+      }
+    }),
+  ));
+
+test('why there is no connection; closing gives a dial up', async () => {
+  const { port, stop } = await startRelay();
+  await stop();
+  const alice = await new Person({ port }).open();
+  await until(() => alice.me.status.trouble !== null, 'trouble');
+  const { code, retryMs } = alice.me.status.trouble ?? {};
+  assert.is(code, 'relay-unreachable');
+  assert.type(retryMs, 'number');
+  await alice.close();
+  let given = false;
+  const dial = (signal: AbortSignal) =>
+    new Promise<never>((_, reject) => {
+      signal.addEventListener('abort', () => {
+        given = true;
+        reject(new Error('given up'));
+      });
+    });
+  await alice.open({ dial });
+  assert.is(alice.me.status.trouble, null);
+  await alice.close();
+  assert.ok(given);
+});
 
 test('in a real store, reopened', () =>
   withRelay(async ({ port }) => {

@@ -3,7 +3,7 @@
 import fc from 'fast-check';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { presentable, printable } from '../../src/lib/text.ts';
+import { presentable, printable, printableJson } from '../../src/lib/text.ts';
 
 const test = suite('printable text');
 const point = (code: number) => String.fromCodePoint(code);
@@ -92,6 +92,19 @@ test('whatever comes: no control, no reordering, few marks; and again changes no
 test('a long message takes a moment only', () => {
   for (const unit of ['e\u0301', '\u200d', '\u1100', '\u{1f468}\u200d', '\u0915\u094d', '\t'])
     assert.ok(presentable(unit.repeat(10_000)).length <= 300_000);
+});
+
+test('JSON of it: the same value, and nothing that a terminal obeys or hides', () => {
+  const hostile = '\x1b[2J\x7f\x9b\u202e\u200b\u{e0041}\ud800 a\n\u2028"ok"';
+  for (const value of [hostile, { [hostile]: [hostile, 1, null] }]) {
+    const json = printableJson(value);
+    assert.not.match(json, /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/u);
+    assert.equal(JSON.parse(json), value);
+  }
+  assert.is(printableJson({ text: 'häß 😀' }), '{"text":"häß 😀"}');
+  fc.assert(
+    fc.property(fc.string({ unit: 'binary' }), (text) => JSON.parse(printableJson(text)) === text),
+  );
 });
 
 test.run();

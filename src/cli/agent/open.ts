@@ -7,7 +7,7 @@ import type { Common } from '../command.ts';
 import { openPins, relayAddress, relayOf, tell } from '../profile.ts';
 import type { Agent } from './agent.ts';
 import { House } from './house.ts';
-import { becomeOwner, type OwnerOptions } from './owner.ts';
+import { becomeOwner, type OwnerOptions, RECOVER } from './owner.ts';
 import { dialProfile } from './place.ts';
 import { findProfile, openSame, type Profile } from './profile.ts';
 import { Remote } from './remote.ts';
@@ -106,5 +106,5 @@ class Door {
 
 function remedyOf(name: string, { data }: Common): string {
   const more = data === null ? '' : ` --data ${shellWord(resolve(data))}`;
-  return `flexim doctor --recover --as ${shellWord(name)}${more}`;
+  return `${RECOVER} --as ${shellWord(name)}${more}`;
 }

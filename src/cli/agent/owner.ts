@@ -17,6 +17,8 @@ import { listenProfile } from './place.ts';
 import type { Opened } from './profile.ts';
 
 export const STORE_NAME = 'client';
+/** The command that saves what can be read of a damaged one. */
+export const RECOVER = 'flexim doctor --recover';
 
 /** How the messenger behaves while this process is the owner. */
 export interface OwnerOptions {
@@ -50,7 +52,7 @@ export async function becomeOwner(owning: Owning): Promise<Agent> {
   const store = await openStore(directory, STORE_NAME, opening(directory, checkNews(say), remedy));
   let local: LocalAgent;
   try {
-    const dial = () => relay.dial();
+    const dial = (signal: AbortSignal) => relay.dial(signal);
     const messenger = await openMessenger({ identity, storeKey, store, dial, ...behaviour });
     local = new LocalAgent(me, messenger, () => store.close());
   } catch (error) {
@@ -80,12 +82,14 @@ class Relay {
     this.key = owning.relay.relayKey;
   }
 
-  async dial(): Promise<Link> {
+  async dial(signal: AbortSignal): Promise<Link> {
     const { opened, relay, pins, directory, options } = this.#owning;
     const { host, port, relayKey } = relay;
     const { identity, label } = opened;
     const alias = options.alias === undefined ? label : options.alias;
-    const link = await protocols.flexim.dial({ host, port, relayKey, identity, pins, alias });
+    const link = await protocols.flexim.dial({
+      ...{ host, port, relayKey, identity, pins, alias, signal },
+    });
     this.key = link.relay.key;
     remember(directory, relay);
     return link;

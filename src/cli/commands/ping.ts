@@ -1,10 +1,16 @@
-// flexim ping: logs in as a person would, and says whom it reached, how, and how fast.
+// flexim ping: logs in as a person would, and says whom it reached, how, and how fast. When another flexim
+// of this identity has the connection, that one is used: a second login would take its place.
 
-import { identityFromSeed } from '../../crypto/identity.ts';
-import { formatAddress, isLoopback } from '../../lib/address.ts';
+import { type Identity, identityFromSeed } from '../../crypto/identity.ts';
+import { type Address, formatAddress, isLoopback } from '../../lib/address.ts';
+import { FleximError } from '../../lib/errors.ts';
 import { protocols } from '../../protocols/index.ts';
-import type { Link } from '../../protocols/protocol.ts';
+import type { Person, RelayInfo } from '../../protocols/protocol.ts';
+import { openAgent } from '../agent/open.ts';
+import { Watch } from '../agent/watch.ts';
 import type { Context, PING } from '../command.ts';
+import { passOver } from '../doctor/relay.ts';
+import { ownerOf, storePlace } from '../doctor/store.ts';
 import { loadKey, openKeys, openPins, print, relayAddress, relayOf, tell } from '../profile.ts';
 
 const TIMEOUT_MS = 15_000;
@@ -14,39 +20,76 @@ export async function ping({ settings, args }: Context<typeof PING>): Promise<vo
   if (named !== null) relayAddress(named); // before a passphrase is asked for
   const { name, content } = await loadKey(openKeys(settings), settings);
   const identity = identityFromSeed(content.seed);
-  const { host, port, relayKey } = relayOf({ ...settings, relay: named }, identity.hex);
+  const address = relayOf({ ...settings, relay: named }, identity.hex);
+  const wanted = settings.alias ? content.label || name : null;
+  const isUsed = ownerOf(storePlace(settings, identity.hex)) !== null;
+  const measured = isUsed
+    ? await pingByOwner(settings)
+    : await pingBySelf(settings, { address, identity, alias: wanted });
+  report(measured, wanted, settings.json);
+}
+
+type Pinging = Context<typeof PING>['settings'];
+
+interface Dialling {
+  readonly address: Address;
+  readonly identity: Identity;
+  readonly alias: string | null;
+}
+
+async function pingBySelf(
+  settings: Pinging,
+  { address: { host, port, relayKey }, identity, alias }: Dialling,
+): Promise<Measured> {
   if (!isLoopback(host))
     tell('The way to this relay is bare TCP: others on it can see whom you write to, not what.');
-  const alias = settings.alias ? content.label || name : null;
   const began = performance.now();
   const link = await protocols.flexim.dial({
-    host,
-    port,
-    relayKey,
-    identity,
+    ...{ host, port, relayKey, identity, alias, reconnect: null, timeoutMs: TIMEOUT_MS },
     pins: openPins(settings),
-    alias,
-    reconnect: null,
-    timeoutMs: TIMEOUT_MS,
   });
+  void passOver(link);
   try {
     const loginMs = performance.now() - began;
     const trips: number[] = [];
     for (let i = 0; i < settings.count; i++) trips.push(await link.ping());
-    report(link, { loginMs, trips, json: settings.json, wanted: alias });
+    return { relay: link.relay, self: link.self, loginMs, trips };
   } finally {
     await link.close();
   }
 }
 
-interface Measured {
-  readonly loginMs: number;
-  readonly trips: readonly number[];
-  readonly json: boolean;
-  readonly wanted: string | null;
+/** A question that every relay answers takes as long as a ping. */
+async function pingByOwner(settings: Pinging): Promise<Measured> {
+  const agent = await openAgent(settings);
+  try {
+    await new Watch(agent).connected(performance.now() + TIMEOUT_MS);
+    const ask = () => agent.ask('find', agent.me.key);
+    const self = (await ask()) ?? { key: agent.me.key, aliases: [], lastSeen: 0 };
+    const trips: number[] = [];
+    for (let i = 0; i < settings.count; i++) {
+      const began = performance.now();
+      await ask();
+      trips.push(performance.now() - began);
+    }
+    const { relay } = await agent.ask('status');
+    if (!relay) throw new FleximError('connection-lost', 'the connection was lost in the meantime');
+    return { relay, self, loginMs: null, trips };
+  } finally {
+    await agent.close();
+  }
 }
 
-function report({ relay, self }: Link, { loginMs, trips, json, wanted }: Measured): void {
+interface Measured {
+  readonly relay: RelayInfo;
+  readonly self: Person;
+  /** Null when another process had logged in before. */
+  readonly loginMs: number | null;
+  readonly trips: readonly number[];
+}
+
+function report(measured: Measured, wanted: string | null, json: boolean): void {
+  const { relay, self, loginMs, trips } = measured;
   const address = formatAddress({ ...relay, relayKey: relay.key });
   const best = Math.min(...trips);
   const mean = trips.reduce((sum, each) => sum + each, 0) / trips.length;
@@ -57,7 +100,7 @@ function report({ relay, self }: Link, { loginMs, trips, json, wanted }: Measure
         relay: { name: relay.name, key: relay.key, address, firstContact: relay.firstContact },
         transport: protocols.flexim.name,
         self: { key: self.key, aliases: self.aliases },
-        loginMs: ms(loginMs),
+        loginMs: loginMs === null ? null : ms(loginMs),
         roundTripMs: trips.map(ms),
       }),
     );
@@ -71,6 +114,6 @@ function report({ relay, self }: Link, { loginMs, trips, json, wanted }: Measure
   print(`address     ${address}`);
   print(`transport   ${protocols.flexim.name} over TCP`);
   print(`you         ${self.key}${self.aliases.length ? ` (${self.aliases.join(', ')})` : ''}`);
-  print(`login       ${ms(loginMs)} ms`);
+  print(`login       ${loginMs === null ? 'by another flexim, before' : `${ms(loginMs)} ms`}`);
   print(`round trip  ${ms(best)} ms at best, ${ms(mean)} ms on average of ${trips.length}`);
 }

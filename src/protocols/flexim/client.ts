@@ -29,13 +29,20 @@ const NO_RETRY = ['relay-auth-mismatch', 'relay-key-changed', 'replaced', 'close
 /** Connects and logs in once, then stays connected as long as it can. */
 export async function dial(options: DialOptions): Promise<Link> {
   const link = new FleximLink(options);
+  const { signal } = options;
+  const giveUp = () => link.abandon();
+  signal?.addEventListener('abort', giveUp);
   try {
+    if (signal?.aborted) throw closedError();
     await link.connect();
+    if (signal?.aborted) throw closedError();
     if (link.lost) throw link.lost;
     return link;
   } catch (error) {
     link.abandon(); // a connection lost right after the login would go on reconnecting
     throw error;
+  } finally {
+    signal?.removeEventListener('abort', giveUp);
   }
 }
 
@@ -51,6 +58,7 @@ class FleximLink implements Link {
   #session: Session | null = null;
   #base = 0; // messages sent in the sessions before this one
   #last = 0; // the number given out last
+  #came = 0; // deliveries, in all sessions
   #held = false;
   #attempt = 0;
   #upSince = 0;
@@ -168,6 +176,7 @@ class FleximLink implements Link {
   }
 
   abandon(): void {
+    this.#abort.abort();
     this.#session?.fail(closedError());
     this.#finish(null);
   }
@@ -180,6 +189,7 @@ class FleximLink implements Link {
     if (this.#isClosed && this.#deliveries.length >= DELIVERIES_HIGH) this.#isFull = true;
     if (this.#isFull) return;
     // What comes too late, after its session has ended, changes nothing: the relay sends it again.
+    this.#came++;
     this.#deliveries.push({ envelope, done: () => session.done(n) });
     if (this.#held || this.#isClosed || this.#deliveries.length < DELIVERIES_HIGH) return;
     this.#held = true;
@@ -199,7 +209,7 @@ class FleximLink implements Link {
   #noticed({ status, payload }: Status, base: number): void {
     if (this.#events.length >= EVENTS_MAX)
       throw new FleximError('protocol-violation', 'the relay told more than anybody asked');
-    const event = noticeEvent(status, payload, base);
+    const event = noticeEvent(status, payload, { base, deliveries: this.#came });
     if (event) this.#events.push(event);
   }
 
@@ -293,8 +303,12 @@ const MESSAGE_EVENTS = new Map<number, 'queued' | 'unknown' | 'full'>([
   [STATUS.queueFull, 'full'],
 ]);
 
-function noticeEvent(code: number, payload: string, base: number): LinkEvent | null {
-  if (code === STATUS.queueSent) return { kind: 'caught-up' };
+function noticeEvent(
+  code: number,
+  payload: string,
+  { base, deliveries }: { readonly base: number; readonly deliveries: number },
+): LinkEvent | null {
+  if (code === STATUS.queueSent) return { kind: 'caught-up', deliveries };
   const kind = MESSAGE_EVENTS.get(code);
   const about = kind && /^(\S+) (\d{1,15})(?: |$)/.exec(payload);
   if (kind && about) {

@@ -195,7 +195,7 @@ arrivals('events name the Message as it was sent; what is not so is a notice', (
       { kind: 'queued', to: 'bob', n: 1 },
       { kind: 'unknown', to: 'bob/live', n: 2 },
       { kind: 'full', to: 'bob', n: 3 },
-      { kind: 'caught-up' },
+      { kind: 'caught-up', deliveries: 0 },
       { kind: 'notice', code: -20, text: 'no number' },
       { kind: 'notice', code: -20, text: '' },
       { kind: 'notice', code: -22, text: 'malformed \ufffd[1mwhat' },

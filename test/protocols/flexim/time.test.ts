@@ -57,6 +57,20 @@ for (const [step, seen] of [
     }),
   );
 
+time('a login that the caller gives up ends without waiting for any time', () =>
+  withHostile({ greeting: () => null }, async (hostile) => {
+    const [before, after] = [new AbortController(), new AbortController()];
+    before.abort();
+    assert.is(await codeOf(dialRelay(hostile.port, { signal: before.signal })), 'closed');
+    const login = codeOf(dialRelay(hostile.port, { signal: after.signal }));
+    const visit = await hostile.visit();
+    await visit.saw('hello');
+    after.abort();
+    assert.is(await login, 'closed');
+    await visit.closed;
+  }),
+);
+
 time('a relay that does not answer for 20 s is given up', () =>
   withLink(silence, async (link, visit) => {
     const code = codeOf(link.ping());
