@@ -21,7 +21,7 @@ import { wake } from './opening.ts';
 import { Outlet } from './outlet.ts';
 import { activeOf, peerOf } from './peers.ts';
 import { isHalted, mayWrite } from './people.ts';
-import type { DeliveryState } from './records.ts';
+import type { DeliveryState, UnreadRow } from './records.ts';
 import { tick } from './rounds.ts';
 import { type Point, Runner } from './runner.ts';
 import { live, post, say } from './sending.ts';
@@ -188,11 +188,20 @@ export class Messenger {
   }
 
   /** Marks a message as read, by its id, or all of somebody's. */
-  async read(who: string, id?: string): Promise<void> {
+  read(who: string, id?: string): Promise<void> {
+    return this.#read(who, (row) => id === undefined || row.id === id);
+  }
+
+  /** Marks somebody's messages as read up to a place in the history. */
+  readTo(who: string, last: number): Promise<void> {
+    return this.#read(who, ({ order }) => order <= last);
+  }
+
+  async #read(who: string, isMeant: (row: UnreadRow) => boolean): Promise<void> {
     const X = await this.contacts.resolve(who);
     await this.#runner.step((core) => {
       const all = core.state.unread.values().filter(({ peer }) => peer === X);
-      const rows = all.filter((row) => id === undefined || row.id === id);
+      const rows = all.filter(isMeant);
       for (const row of rows) core.state.unread.delete(pair(X, row.id));
       if (this.#options.readReceipts)
         this.#tellRead(

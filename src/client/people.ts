@@ -133,7 +133,9 @@ export function change(core: Core, X: string, part: Partial<ContactRow>): Contac
 }
 
 export function shown({ unread }: State, row: ContactRow): Contact {
-  return { ...row, unread: unread.values().filter(({ peer }) => peer === row.key).length };
+  const orders = unread.values().flatMap(({ peer, order }) => (peer === row.key ? [order] : []));
+  const first = orders.reduce((least, order) => Math.min(least, order), Number.POSITIVE_INFINITY);
+  return { ...row, unread: orders.length, firstUnread: orders.length > 0 ? first : null };
 }
 
 function fold(text: string): string {

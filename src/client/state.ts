@@ -58,6 +58,8 @@ export interface Opened {
   commit(): Promise<void>;
   /** Lines of one person, the newest below `before` first. */
   linesOf(key: string, before?: number): Iterable<Line>;
+  /** The other way: the oldest above `after` first. */
+  linesAfter(key: string, after: number): Iterable<Line>;
 }
 
 /** Reads everything; what was written with another key, or changed, is `store-damaged`. */
@@ -102,6 +104,10 @@ export function openState(vault: Vault, path: string): Opened {
     },
     *linesOf(key, before) {
       for (const bytes of vault.backwards(LETTERS.lines, key, before))
+        yield rowOf('lines', bytes).row as Line;
+    },
+    *linesAfter(key, after) {
+      for (const bytes of vault.forwards(LETTERS.lines, key, after))
         yield rowOf('lines', bytes).row as Line;
     },
   };
