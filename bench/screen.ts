@@ -25,7 +25,14 @@ const TEXTS = [
 export async function screen(): Promise<Report[]> {
   const chat = new FakeChat().person('bob').person('carol');
   for (let i = 0; i < HISTORY; i++) chat.add('bob', `${i} ${TEXTS[i % TEXTS.length]}`);
-  const app = new App(chat, { draw() {}, redraw() {}, suspend() {}, ring() {}, quit() {} });
+  const app = new App(chat, {
+    draw() {},
+    redraw() {},
+    suspend() {},
+    ring() {},
+    quit() {},
+    fail() {},
+  });
   app.session.go('bob');
   const mode = fullScreen(app, painter(true));
   const reader = new KeyReader();

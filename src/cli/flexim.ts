@@ -1,7 +1,7 @@
 // flexim: the table of commands. Each is loaded when it is used, so that --help is quick.
 
 import type { Argv } from 'yargs';
-import { COMMON, type Common, type Context, KEYGEN, PING, RESTORE } from './command.ts';
+import { CHAT, COMMON, type Common, type Context, KEYGEN, PING, RESTORE } from './command.ts';
 import { checkValues, declare, type Options, parser, type Settings, settle } from './options.ts';
 import { configFile } from './places.ts';
 
@@ -43,6 +43,12 @@ const COMMANDS = [
     about: 'list the identities',
     options: {},
     load: async () => (await import('./commands/keys.ts')).keys,
+  }),
+  entry({
+    usage: 'chat [who]',
+    about: 'talk: a screen for conversations, encrypted end to end',
+    options: CHAT,
+    load: async () => (await import('./commands/chat.ts')).chat,
   }),
   entry({
     usage: 'ping [relay]',
@@ -100,6 +106,7 @@ function entry<const O extends Options>({ usage, about, options, load }: Entry<O
 
 const ARGUMENTS: Readonly<Record<string, string>> = {
   name: 'name of the key',
+  who: 'a name, an alias, a key or a flexim:// address',
   relay: 'HOST, HOST:PORT or a flexim:// address; else the one of --relay',
   action: 'list, trust or forget; list if there is none',
   address: 'HOST, HOST:PORT or, to trust a key, flexim://HOST:PORT?relay=KEY',

@@ -13,7 +13,13 @@ import { LocalAgent } from './local.ts';
 
 const STORE_NAME = 'client';
 
-export async function openAgent(settings: Common): Promise<Agent> {
+/** What a messenger tells others, unless it is not meant to. */
+export interface Telling {
+  readonly 'read-receipts'?: boolean;
+  readonly presence?: boolean;
+}
+
+export async function openAgent(settings: Common & Telling): Promise<Agent> {
   const { name, content } = await loadKey(openKeys(settings), settings);
   const identity = identityFromSeed(content.seed);
   const { host, port, relayKey } = relayAddress(settings.relay);
@@ -28,6 +34,8 @@ export async function openAgent(settings: Common): Promise<Agent> {
       identity,
       storeKey: content.storeKey,
       store,
+      readReceipts: settings['read-receipts'] ?? false,
+      signs: settings.presence ?? false,
       dial: () =>
         protocols.flexim.dial({
           ...{ host, port, relayKey, identity, pins },

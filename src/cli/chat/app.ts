@@ -4,7 +4,7 @@
 import { Editor } from './editor.ts';
 import { Blocks, type Line, type Look, nameOf } from './entries.ts';
 import type { Key } from './keys.ts';
-import type { Change, Chat, Entry } from './model.ts';
+import type { Change, Chat, Conversation, Entry } from './model.ts';
 import type { Paint, Style } from './paint.ts';
 import { type Hit, Session, type Voice } from './session.ts';
 import { type Frame, isTooSmall, type Notice, plan, type Scene, type Size, view } from './view.ts';
@@ -18,6 +18,8 @@ export interface Hands {
   suspend(): void;
   ring(): void;
   quit(): void;
+  /** Nothing works any more. */
+  fail(error: unknown): void;
 }
 
 export class App {
@@ -35,6 +37,7 @@ export class App {
   #told: string | null = null; // up to where the messenger knows it as seen
   #size: Size = { columns: 80, rows: 24 };
   #typing = false;
+  #isLeaving = false;
 
   constructor(chat: Chat, hands: Hands) {
     this.#chat = chat;
@@ -120,7 +123,7 @@ export class App {
       this.#tellTyping();
       this.#hands.draw();
     },
-    'ctrl-d': () => this.#hands.quit(),
+    'ctrl-d': () => this.#leave(),
     'ctrl-l': () => this.#hands.redraw(),
     'ctrl-z': () => this.#hands.suspend(),
     'page-up': () => this.#scroll(-1),
@@ -128,6 +131,15 @@ export class App {
     'shift-page-up': () => this.#scroll(-1),
     'shift-page-down': () => this.#scroll(1),
   };
+
+  /** Once waits for what was entered; twice does not. */
+  #leave(): void {
+    if (this.#isLeaving) return this.#hands.quit();
+    this.#isLeaving = true;
+    this.session.leave();
+    this.#say('leaving, when what was entered is kept; Ctrl-D again leaves at once', 'dim');
+    this.#hands.draw();
+  }
 
   #scroll(by: -1 | 1): void {
     if (!isTooSmall(this.#size) && this.#window) {
@@ -141,7 +153,7 @@ export class App {
 
   scene(): Scene {
     return {
-      conversations: this.#chat.conversations(),
+      conversations: this.#conversations(),
       current: this.session.current?.id ?? null,
       connection: this.#chat.connection(),
       input: this.editor,
@@ -149,6 +161,18 @@ export class App {
       panel: this.#panel,
       following: this.#window?.following ?? true,
     };
+  }
+
+  /** What is on the screen is not unread. */
+  #conversations(): readonly Conversation[] {
+    const all = this.#chat.conversations();
+    const current = this.session.current;
+    const isSeen =
+      current !== null && current.unread > 0 && this.#window?.following && !this.#panel;
+    if (!isSeen) return all;
+    return all.map((each) =>
+      each.id === current.id ? { ...each, unread: 0, urgent: false } : each,
+    );
   }
 
   look(columns: number): Look {
@@ -179,6 +203,19 @@ export class App {
       if (change.kind === 'entry') this.#arrived(change.conversation, change.entry, here);
       else if (!here) return;
     }
+    switch (change.kind) {
+      case 'loaded':
+        if (change.conversation === this.#window?.conversation) this.#window.loaded();
+        break;
+      case 'connection':
+        if (this.#chat.connection().state === 'online') this.session.beginAgain();
+        break;
+      case 'notice':
+        this.#say(change.text, 'warn');
+        break;
+      case 'over':
+        return this.#hands.fail(change.error);
+    }
     this.#hands.draw();
   }
 
@@ -207,6 +244,7 @@ export class App {
         this.#hands.draw();
       },
       refused: (text, why) => {
+        this.#isLeaving = false;
         if (this.editor.text === '') this.editor.set(text);
         this.#say(why, 'warn');
         this.#hands.draw();
@@ -227,6 +265,7 @@ export class App {
     this.#window = current ? new Window(this.#chat, this.#blocks, current.id) : null;
     this.#blocks.forget(); // ids are of one conversation
     this.#hit = null;
+    this.#notice = null;
     this.#told = null;
     this.#clearedAt = null;
     this.#hands.draw();

@@ -4,7 +4,7 @@
 import { systemCode } from '../../lib/errors.ts';
 import { presentable } from '../../lib/text.ts';
 import { MAX_INPUT } from './editor.ts';
-import { clock, nameOf } from './entries.ts';
+import { clock, nameOf, stamp } from './entries.ts';
 import { type End, ending } from './guard.ts';
 import type { Change, Chat, Entry } from './model.ts';
 import { Session } from './session.ts';
@@ -21,9 +21,12 @@ export interface PlainStreams {
 export async function plain(
   { input, output }: PlainStreams,
   chat: Chat,
-  start: string | null,
+  start: (session: Session) => void,
 ): Promise<End> {
   const { ended, end } = ending();
+  let failure: { readonly error: unknown } | null = null;
+  let owed: string | null = null; // the conversation whose unread entries are being read
+  const printed = new Set<string>(); // of that one
   const print = (text: string, lines = false) => {
     output.write(`${presentable(text, { lines }).replaceAll('\n', '\n  ')}\n`);
   };
@@ -46,30 +49,54 @@ export async function plain(
     if (!current) return;
     const { state, transport } = chat.connection();
     const trust = { unverified: 'not verified', verified: 'verified', changed: 'KEY CHANGED' };
+    const first = current.isRequest ? 'wrote first, ' : '';
     print(
-      `Conversation with ${nameOf(current.name)}, ${trust[current.trust]}. ${state}, ${transport}. /help`,
+      `Conversation with ${nameOf(current.name)}, ${first}${trust[current.trust]}. ${state}, ${transport}. /help`,
     );
-    const unread = chat.before(current.id, null, Math.min(FIRST, Math.max(1, current.unread)));
-    for (const entry of current.unread > 0 ? unread : []) print(wordsOf(entry, current.name), true);
-    if (current.unread > unread.length)
-      print(`${current.unread - unread.length} more before these`);
-    const newest = unread.at(-1);
+    owed = current.id;
+    printed.clear();
+    catchUp();
+  };
+  /** What was unread, once it is there. */
+  const catchUp = () => {
+    const { current } = session;
+    if (!current || current.id !== owed) return;
+    const count = Math.min(FIRST, Math.max(1, current.unread));
+    const { entries, pending } = chat.before(current.id, null, count);
+    if (pending) return;
+    owed = null;
+    const unread = current.unread > 0 ? entries.filter(({ id }) => !printed.has(id)) : [];
+    for (const entry of unread) print(wordsOf(entry, current.name), true);
+    if (current.unread > count) print(`${current.unread - count} more before these`);
+    const newest = entries.at(-1);
     if (newest) chat.seen(current.id, newest.id);
   };
-  const stop = chat.onChange(reporter(chat, print));
+  const report = reporter(chat, print);
+  const stop = chat.onChange((change) => {
+    if (change.kind === 'over') {
+      failure = { error: change.error };
+      return end('quit');
+    }
+    if (change.kind === 'loaded') return catchUp();
+    if (change.kind === 'entry') printed.add(change.entry.id);
+    if (change.kind === 'connection' && chat.connection().state === 'online') session.beginAgain();
+    report(change);
+  });
   const reading = readLines(input, {
     line: (text) => session.enter(text),
     refused: (why) => print(why),
-    end: () => session.idle.then(() => end('quit')),
+    end: () => session.idle().then(() => end('quit')),
   });
   const lost = (error: unknown) => {
     if (!['EPIPE', 'EIO'].includes(systemCode(error) ?? '')) throw error;
     end('gone');
   };
   output.on('error', lost);
-  if (start !== null) session.go(start);
+  start(session);
   try {
-    return await ended;
+    const how = await ended;
+    if (failure) throw (failure as { readonly error: unknown }).error;
+    return how;
   } finally {
     reading();
     stop();
@@ -78,7 +105,10 @@ export async function plain(
 }
 
 export function wordsOf(entry: Entry, peer: string): string {
-  const at = clock(entry.at);
+  const at =
+    entry.written === null
+      ? clock(entry.at)
+      : `${clock(entry.at)} (written ${stamp(entry.written)})`;
   if (entry.from === 'system') return `${at}: ${entry.text}`;
   const name = entry.from === 'me' ? 'me' : nameOf(peer);
   const who = entry.notify ? `URGENT from ${name}` : name;
@@ -89,9 +119,10 @@ export function wordsOf(entry: Entry, peer: string): string {
 function reporter(chat: Chat, print: (text: string, lines?: boolean) => void) {
   let connection = chat.connection().state;
   return (change: Change): void => {
+    if (change.kind === 'notice') return print(change.text);
     if (!('entry' in change)) {
-      const { state } = chat.connection();
-      if (state !== connection) print(state);
+      const { state, why } = chat.connection();
+      if (state !== connection) print(why === null ? state : `${state}: ${why}`);
       connection = state;
       return;
     }

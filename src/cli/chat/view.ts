@@ -110,6 +110,7 @@ const TRUST = {
   verified: 'verified',
   changed: 'KEY CHANGED',
 } as const;
+const REQUEST = 'wrote first, not verified';
 const MARKS = { online: '●', connecting: '◌', offline: '○' } as const;
 
 function header(scene: Scene, columns: number): Line {
@@ -129,7 +130,9 @@ function header(scene: Scene, columns: number): Line {
 }
 
 function leftOf(current: Conversation, scene: Scene, columns: number): string {
-  const parts = [` ${nameOf(current.name)}`, TRUST[current.trust]];
+  const trust =
+    current.isRequest && current.trust === 'unverified' ? REQUEST : TRUST[current.trust];
+  const parts = [` ${nameOf(current.name)}`, trust];
   if (current.presence) parts.push(current.presence);
   const others = scene.conversations.filter((each) => each.id !== current.id && each.unread > 0);
   const unread = others.reduce((sum, each) => sum + each.unread, 0);
@@ -153,9 +156,10 @@ function idleStatus(scene: Scene): Notice {
   if (current?.trust === 'changed')
     return { text: 'key changed, nothing is sent: /verify, /trust', style: 'warn' };
   if (!scene.following) return { text: 'more below: PgDn', style: 'dim' };
-  if (scene.connection.state !== 'online')
+  const { state, why } = scene.connection;
+  if (state !== 'online')
     return {
-      text: `${scene.connection.state}: messages wait until there is a connection`,
+      text: `${state}: ${why ?? 'messages wait until there is a connection'}`,
       style: 'warn',
     };
   if (current?.presence === 'typing')
@@ -189,13 +193,14 @@ function listLines(scene: Scene, columns: number, height: number): Line[] {
 }
 
 function listItem(
-  { name, unread, urgent, trust }: Conversation,
+  { name, unread, urgent, trust, isRequest }: Conversation,
   index: number,
   { columns, selected }: { readonly columns: number; readonly selected: boolean },
 ): Line {
   const style = selected ? 'selected' : urgent ? 'urgent' : unread > 0 ? 'bold' : undefined;
   const count = unread > 999 ? '999+' : unread > 0 ? String(unread) : '';
-  const end = ` ${urgent ? '!' : ''}${trust === 'changed' ? '?' : ''}${count}`;
+  const doubt = trust === 'changed' ? '?' : isRequest ? '+' : '';
+  const end = ` ${urgent ? '!' : ''}${doubt}${count}`;
   const number = index < 9 ? `${index + 1} ` : '  ';
   const room = columns - number.length - end.length;
   const shown = fit(nameOf(name), room);

@@ -14,7 +14,7 @@ import { FakeChat } from './fake.ts';
 import { TinyTerminal } from './terminal.ts';
 
 const test = suite('chat: hostile text');
-const quiet = { draw() {}, redraw() {}, suspend() {}, ring() {}, quit() {} };
+const quiet = { draw() {}, redraw() {}, suspend() {}, ring() {}, quit() {}, fail() {} };
 const size = { columns: 70, rows: 20 };
 
 const HOSTILE = [
@@ -38,17 +38,19 @@ const HOSTILE = [
 ];
 
 /** Opens a chat in which everything that comes from others is this text; gives all bytes. */
-function through(
+async function through(
   make: (app: App, chat: FakeChat) => { render(at: typeof size): string; leave(): string },
   text: string,
-): string {
+): Promise<string> {
   const chat = new FakeChat().person('bob', text).person('eve', text);
-  chat.connect({ state: 'online', transport: text });
+  chat.connect({ state: 'offline', transport: text, why: text });
   const app = new App(chat, quiet);
   chat.add('bob', text);
   app.session.go('bob');
   const mode = make(app, chat);
   let bytes = mode.render(size);
+  chat.tell({ kind: 'notice', text });
+  bytes += mode.render(size);
   for (const more of [
     {},
     { notify: true },
@@ -70,6 +72,7 @@ function through(
   for (const command of ['/verify', '/search fake', '/trust']) {
     app.editor.set(command);
     app.press({ kind: 'key', name: 'enter' });
+    await app.session.idle();
     bytes += mode.render(size);
   }
   return bytes + mode.leave();
@@ -87,19 +90,19 @@ const MODES = {
 };
 
 for (const [name, make] of Object.entries(MODES)) {
-  test(`${name}: nothing but our own sequences`, () => {
+  test(`${name}: nothing but our own sequences`, async () => {
     for (const text of HOSTILE)
-      assert.equal(strange(through(make, text)), [], JSON.stringify(text.slice(0, 40)));
+      assert.equal(strange(await through(make, text)), [], JSON.stringify(text.slice(0, 40)));
   });
 
-  test(`${name}: whatever comes`, () => {
+  test(`${name}: whatever comes`, async () => {
     const piece = fc.oneof(
       fc.string({ unit: 'binary', maxLength: 5 }),
       fc.constantFrom(...'\x1b[]\x9b\x07\u202e\u200d\n\r;m2J'),
     );
-    fc.assert(
-      fc.property(fc.array(piece, { maxLength: 30 }), (parts) => {
-        assert.equal(strange(through(make, parts.join(''))), []);
+    await fc.assert(
+      fc.asyncProperty(fc.array(piece, { maxLength: 30 }), async (parts) => {
+        assert.equal(strange(await through(make, parts.join(''))), []);
       }),
       { numRuns: 25 },
     );
@@ -112,7 +115,7 @@ test('plain: words only, and no line of others passes for one of ours', async ()
   const all = HOSTILE.join('|');
   chat.person('bob', HOSTILE[0]).connect({ state: 'online', transport: all });
   chat.add('bob', 'before');
-  const done = plain({ input, output }, chat, 'bob');
+  const done = plain({ input, output }, chat, (session) => session.go('bob'));
   for (const text of HOSTILE) {
     chat.add('bob', text);
     chat.add('bob', text, { notify: true });

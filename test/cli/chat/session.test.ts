@@ -23,13 +23,14 @@ function open(chat = new FakeChat().person('bob').person('carol')) {
     suspend: note('suspend'),
     ring: note('ring'),
     quit: note('quit'),
+    fail: note('fail'),
   };
   const app = new App(chat, hands);
   app.session.go('bob');
   const enter = async (text: string) => {
     app.editor.set(text);
     app.press({ kind: 'key', name: 'enter' });
-    await app.session.idle;
+    await app.session.idle();
     return app.frame(size, paint).lines.join('\n');
   };
   const press = (name: string) => app.press({ kind: 'key', name });
@@ -61,7 +62,7 @@ test('messages, /me, /notify, // and /msg with a text', async () => {
     chat.sent.map(({ text, notify, action }) => `${text}${notify ? '!' : ''}${action ? '*' : ''}`),
     ['one', 'waves*', 'fire!', '/x', 'two\nlines'],
   );
-  assert.is(chat.before('carol', null, 9).length, 1);
+  assert.is(chat.before('carol', null, 9).entries.length, 1);
 });
 
 test('messages keep their order, also when one takes long', async () => {
@@ -77,7 +78,7 @@ test('messages keep their order, also when one takes long', async () => {
   };
   for (const text of ['1', '2', '3']) app.session.enter(text);
   open1();
-  await app.session.idle;
+  await app.session.idle();
   assert.equal(
     chat.sent.map(({ text }) => text),
     ['1', '2', '3'],
@@ -127,7 +128,7 @@ test('/msg to nobody says so, and keeps the text', async () => {
   assert.is(app.editor.text, '/msg dave hello');
 });
 
-test('keys: Alt-1 to Alt-9, Ctrl-C, Ctrl-D, Ctrl-L, Ctrl-Z, Tab', () => {
+test('keys: Alt-1 to Alt-9, Ctrl-C, Ctrl-D, Ctrl-L, Ctrl-Z, Tab', async () => {
   const { app, asked, press } = open();
   press('alt-2');
   assert.is(app.session.current?.id, 'carol');
@@ -137,6 +138,7 @@ test('keys: Alt-1 to Alt-9, Ctrl-C, Ctrl-D, Ctrl-L, Ctrl-Z, Tab', () => {
   for (const name of ['home', 'ctrl-d']) press(name);
   assert.is(app.editor.text, 'y');
   for (const name of ['ctrl-c', 'ctrl-c', 'ctrl-l', 'ctrl-z', 'ctrl-d']) press(name);
+  await app.session.idle();
   assert.equal(asked, ['redraw', 'suspend', 'quit']);
   app.editor.set('/sea');
   press('tab');
@@ -163,7 +165,7 @@ async function plainly(
   meanwhile = () => {},
 ): Promise<string> {
   const [from, to] = [new PassThrough(), new PassThrough()];
-  const done = plain({ input: from, output: to }, chat, 'bob');
+  const done = plain({ input: from, output: to }, chat, (session) => session.go('bob'));
   meanwhile();
   for (let at = 0; at < input.length; at += 3) from.write(input.slice(at, at + 3));
   from.end();
