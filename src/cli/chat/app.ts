@@ -4,11 +4,17 @@
 import { Editor } from './editor.ts';
 import { Blocks, type Line, type Look, nameOf } from './entries.ts';
 import type { Key } from './keys.ts';
+import { wrap } from './lay.ts';
 import type { Change, Chat, Conversation, Entry } from './model.ts';
 import type { Paint, Style } from './paint.ts';
 import { type Hit, Session, type Voice } from './session.ts';
 import { type Frame, isTooSmall, type Notice, plan, type Scene, type Size, view } from './view.ts';
 import { Window } from './window.ts';
+
+const EMPTY = 'Nothing was said here yet. Only the two of you can read what will be.';
+const NOBODY = 'Alt-1 goes to the first conversation, /msg NAME begins one.';
+const ALONE =
+  'Nobody yet. /msg NAME begins a conversation: by alias, key or address. /status shows your own address.';
 
 /** What a terminal does for the chat. */
 export interface Hands {
@@ -185,7 +191,10 @@ export class App {
   }
 
   #timeline(height: number, columns: number): readonly Line[] {
-    return this.#window?.lines(height, this.look(columns), this.#clearedAt) ?? [];
+    const lines = this.#window?.lines(height, this.look(columns), this.#clearedAt) ?? [];
+    if (lines.length > 0 || this.#clearedAt !== null) return lines;
+    const hint = this.#window ? EMPTY : this.#chat.conversations().length > 0 ? NOBODY : ALONE;
+    return wrap(hint, columns).map((text) => [{ text, style: 'dim' }]);
   }
 
   #tellTyping(): void {
@@ -220,13 +229,15 @@ export class App {
   }
 
   #arrived(conversation: string, entry: Entry, here: boolean): void {
-    if (!entry.notify || entry.from !== 'peer') return;
-    this.#hands.ring();
-    if (here) return;
+    if (entry.from !== 'peer') return;
+    if (entry.notify) this.#hands.ring();
+    if (here || !(entry.notify || this.#window === null)) return;
     const all = this.#chat.conversations();
     const at = all.findIndex(({ id }) => id === conversation);
     const key = at >= 0 && at < 9 ? `: Alt-${at + 1}` : '';
-    this.#say(`URGENT from ${nameOf(all[at]?.name ?? '')}${key}`, 'urgent');
+    const name = nameOf(all[at]?.name ?? '');
+    if (entry.notify) this.#say(`URGENT from ${name}${key}`, 'urgent');
+    else this.#say(`${name} has written${key}`, 'good');
   }
 
   #say(text: string, style: Style): void {

@@ -8,7 +8,7 @@ import { layInput } from './lay.ts';
 import type { Mode } from './loop.ts';
 import type { Chat, Entry } from './model.ts';
 import { fill, fit, type Paint, type Span, spansWidth } from './paint.ts';
-import type { Size } from './view.ts';
+import { type Size, trustOf } from './view.ts';
 
 const FIRST = 20; // entries shown of what was before
 const MOST = 500; // new ones in one go
@@ -113,12 +113,7 @@ function statusLine(app: App, chat: Chat, columns: number): Line {
   const { notice, connection, conversations, current } = app.scene();
   const here = conversations.find(({ id }) => id === current);
   if (notice) return fill([{ text: presentable(notice.text), style: notice.style }], columns);
-  const trust =
-    here?.trust === 'changed'
-      ? 'KEY CHANGED'
-      : here?.isRequest
-        ? 'wrote first, not verified'
-        : (here?.trust ?? '');
+  const trust = here ? trustOf(here) : '';
   const own = here ? chat.before(here.id, null, 1).entries.at(-1) : undefined;
   const { state, why } = connection;
   const parts = [here ? nameOf(here.name) : 'nobody yet: /msg WHO', trust, state];

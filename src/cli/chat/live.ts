@@ -33,6 +33,7 @@ export class LiveChat implements Chat {
   readonly #told = new Map<string, number>(); // when whom was told that one is here
   readonly #compared = new Map<string, string>(); // whose safety number was shown, with which key
   readonly #asking = new Map<string, boolean>(); // contacts being asked for; true: once more
+  readonly #unsent = new Set<string>(); // ids that the relay may not have
   #connection: Connection;
   #settled: (() => void)[] = []; // who waits for the first word about the connection
   #isClosed = false;
@@ -57,6 +58,11 @@ export class LiveChat implements Chat {
     this.#isClosed = true;
     const signs = [...this.#told.keys()].map((key) => this.#agent.ask('sign', key, 'away'));
     await Promise.allSettled(signs);
+  }
+
+  /** Of what was entered here, what nobody is known to have yet. */
+  get unsent(): number {
+    return this.#unsent.size;
   }
 
   // ---- what there is ----
@@ -98,6 +104,7 @@ export class LiveChat implements Chat {
     await this.#accept(conversation);
     const id = toHex(randomBytes(ID_BYTES));
     await this.#agent.ask('send', conversation, letterOf(message), id);
+    this.#unsent.add(id);
     this.#timeline(conversation).catchUp();
   }
 
@@ -206,6 +213,7 @@ export class LiveChat implements Chat {
       case 'message':
         return this.#came(event.message);
       case 'state':
+        this.#unsent.delete(event.id);
         return this.#timelines.get(event.peer)?.advance(event.id, event.state);
       case 'sign':
         return this.#people.sign(event.peer, event.sign);
@@ -256,8 +264,8 @@ export class LiveChat implements Chat {
         const name = this.#people.nameOf(key);
         this.#note(
           key,
-          `${name} wrote first, and anybody can. His key is ${key}. An answer makes a contact of him; ` +
-            `/verify compares; flexim contacts block ${key.slice(0, 8)}… keeps him out`,
+          `${name} wrote first, as anybody can; the name is the relay's word. An answer makes a contact, ` +
+            `/verify compares the keys. To hear no more: flexim contacts block ${key}`,
         );
       })
       .catch(this.#failed);

@@ -1,13 +1,14 @@
 // --plain: lines in, lines out, in words, nothing ever rewritten: for screen readers, pipes and terminals
 // that can do nothing. Each line that is read is a message or a command.
 
-import { systemCode } from '../../lib/errors.ts';
+import { FleximError, systemCode } from '../../lib/errors.ts';
 import { presentable } from '../../lib/text.ts';
 import { MAX_INPUT } from './editor.ts';
 import { clock, nameOf, stamp } from './entries.ts';
 import { type End, ending } from './guard.ts';
 import type { Change, Chat, Entry } from './model.ts';
 import { Session } from './session.ts';
+import { trustOf } from './view.ts';
 
 const FIRST = 20;
 const MAX_LINE = 4 * MAX_INPUT; // bytes
@@ -26,16 +27,21 @@ export async function plain(
   const { ended, end } = ending();
   let failure: { readonly error: unknown } | null = null;
   let owed: string | null = null; // the conversation whose unread entries are being read
+  let refusals = 0;
   const printed = new Set<string>(); // of that one
   const print = (text: string, lines = false) => {
     output.write(`${presentable(text, { lines }).replaceAll('\n', '\n  ')}\n`);
+  };
+  const refuse = (why: string) => {
+    refusals++;
+    print(why);
   };
   const session = new Session(chat, {
     say: (text) => print(text),
     show: (lines) => {
       for (const line of lines) print(line);
     },
-    refused: (_, why) => print(why),
+    refused: (_, why) => refuse(why),
     went: () => introduce(),
     found: ({ entry, nth, of }) => {
       const name = session.current?.name ?? '';
@@ -48,10 +54,8 @@ export async function plain(
     const { current } = session;
     if (!current) return;
     const { state, transport } = chat.connection();
-    const trust = { unverified: 'not verified', verified: 'verified', changed: 'KEY CHANGED' };
-    const first = current.isRequest ? 'wrote first, ' : '';
     print(
-      `Conversation with ${nameOf(current.name)}, ${first}${trust[current.trust]}. ${state}, ${transport}. /help`,
+      `Conversation with ${nameOf(current.name)}, ${trustOf(current)}. ${state}, ${transport}. /help`,
     );
     owed = current.id;
     printed.clear();
@@ -84,7 +88,7 @@ export async function plain(
   });
   const reading = readLines(input, {
     line: (text) => session.enter(text),
-    refused: (why) => print(why),
+    refused: refuse,
     end: () => session.idle().then(() => end('quit')),
   });
   const lost = (error: unknown) => {
@@ -96,6 +100,7 @@ export async function plain(
   try {
     const how = await ended;
     if (failure) throw (failure as { readonly error: unknown }).error;
+    if (refusals > 0 && !isTerminal(input)) throw notSent(refusals);
     return how;
   } finally {
     reading();
@@ -189,4 +194,12 @@ function decode(decoder: { decode(raw: Uint8Array): string }, raw: Buffer): stri
   } catch {
     return null;
   }
+}
+
+const isTerminal = (input: NodeJS.ReadableStream) => 'isTTY' in input && input.isTTY === true;
+
+/** A person has read why; a script has its exit code. */
+function notSent(count: number): FleximError {
+  const what = count === 1 ? 'one line was' : `${count} lines were`;
+  return new FleximError('bad-input', `${what} not sent; why stands above`);
 }

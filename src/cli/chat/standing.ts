@@ -2,7 +2,7 @@
 
 import type { MessengerEvent } from '../../client/events.ts';
 import type { Status } from '../../client/messenger.ts';
-import { hostAndPort } from '../../lib/address.ts';
+import { formatAddress, hostAndPort } from '../../lib/address.ts';
 import type { RelayInfo } from '../../protocols/protocol.ts';
 import type { Agent } from '../agent/agent.ts';
 import type { Connection } from './model.ts';
@@ -34,6 +34,9 @@ export function statusLines(me: Agent['me'], status: Status, connection: Connect
   return [
     `you         ${me.name}`,
     `key         ${me.key}`,
+    ...(relay
+      ? [`address     ${formatAddress({ ...relay, relayKey: relay.key, person: me.key })}`]
+      : []),
     `connection  ${connection.state}, ${connection.transport}`,
     ...(connection.why === null ? [] : [`why         ${connection.why}`]),
     ...(relay ? [`relay       ${relay.name}`, `relay key   ${relay.key}`] : []),

@@ -3,7 +3,8 @@
 
 import { presentable } from '../../lib/text.ts';
 import { type Line, nameOf } from './entries.ts';
-import { type Input, layInput } from './lay.ts';
+import { widthOf } from './graphemes.ts';
+import { type Input, layInput, wrap } from './lay.ts';
 import type { Connection, Conversation } from './model.ts';
 import { fill, fit, type Paint, type Span, type Style, spansWidth } from './paint.ts';
 
@@ -13,6 +14,7 @@ const WITH_LIST = 60;
 const MAX_LIST = 24;
 const WITH_BANNER = 7;
 const PROMPT = 2;
+const PICTURE = /^[ \u2580\u2584\u2588]+$/; // half blocks
 
 export interface Size {
   readonly columns: number;
@@ -129,10 +131,13 @@ function header(scene: Scene, columns: number): Line {
   return [{ text: `${before ?? ''}${padding} ${shown} `, style }];
 }
 
+/** How sure one can be that it is this person. */
+export function trustOf({ isRequest, trust }: Conversation): string {
+  return isRequest && trust === 'unverified' ? REQUEST : TRUST[trust];
+}
+
 function leftOf(current: Conversation, scene: Scene, columns: number): string {
-  const trust =
-    current.isRequest && current.trust === 'unverified' ? REQUEST : TRUST[current.trust];
-  const parts = [` ${nameOf(current.name)}`, trust];
+  const parts = [` ${nameOf(current.name)}`, trustOf(current)];
   if (current.presence) parts.push(current.presence);
   const others = scene.conversations.filter((each) => each.id !== current.id && each.unread > 0);
   const unread = others.reduce((sum, each) => sum + each.unread, 0);
@@ -167,11 +172,22 @@ function idleStatus(scene: Scene): Notice {
   return { text: current ? '/help' : 'nobody yet: /msg WHO', style: 'dim' };
 }
 
+// Words are wrapped; a picture (a QR code) is shown whole or not at all.
 function panelLines(panel: readonly string[], height: number, columns: number): Line[] {
-  const lines = panel.map((text): Line => [{ text: fit(presentable(text), columns) }]);
+  const words = panel.filter((text) => !PICTURE.test(text));
+  const picture = panel.filter((text) => PICTURE.test(text));
+  const lines = words.flatMap((text) => wrap(presentable(text), columns));
+  const width = Math.max(0, ...picture.map(widthOf));
+  const fits =
+    picture.length === 0 || (width <= columns && lines.length + picture.length + 1 <= height);
+  if (fits) lines.push(...picture);
+  else
+    lines.push(
+      ...wrap(`(the QR code needs ${width} columns and ${picture.length} lines)`, columns),
+    );
   const end: Line = [{ text: fit('(any key goes back)', columns), style: 'dim' }];
-  const fitting = lines.length + 1 <= height ? lines : lines.slice(0, Math.max(0, height - 1));
-  return [...fitting, end];
+  const shown = lines.slice(0, Math.max(0, height - 1)).map((text): Line => [{ text }]);
+  return [...shown, end];
 }
 
 function listLines(scene: Scene, columns: number, height: number): Line[] {

@@ -10,12 +10,13 @@ import type { End } from '../chat/guard.ts';
 import { LiveChat } from '../chat/live.ts';
 import type { Session } from '../chat/session.ts';
 import type { CHAT, Context } from '../command.ts';
-import { relayAddress } from '../profile.ts';
+import { relayAddress, tell } from '../profile.ts';
 
 export async function chat({ settings, args }: Context<typeof CHAT>): Promise<void> {
   const relay = hostAndPort(relayAddress(settings.relay));
   const agent = await openAgent(settings);
   let end: End;
+  let unsent = 0;
   try {
     const live = await LiveChat.open(agent, { relay, presence: settings.presence });
     const mode = settings.plain ? 'plain' : settings.inline ? 'inline' : null;
@@ -23,10 +24,13 @@ export async function chat({ settings, args }: Context<typeof CHAT>): Promise<vo
       end = await talk(agent, live, { mode, who: args.who ?? null });
     } finally {
       await live.close();
+      unsent = live.unsent;
     }
   } finally {
     await agent.close();
   }
+  if (unsent > 0)
+    tell(`${unsent} not sent yet: kept here, and on the way as soon as flexim runs again`);
   if (end !== 'quit' && end !== 'gone') process.exitCode = 128 + constants.signals[end];
 }
 
