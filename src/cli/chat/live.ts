@@ -32,7 +32,7 @@ export class LiveChat implements Chat {
   readonly #listeners = new Set<(change: Change) => void>();
   readonly #told = new Map<string, number>(); // when whom was told that one is here
   readonly #compared = new Map<string, string>(); // whose safety number was shown, with which key
-  readonly #asking = new Map<string, boolean>(); // contacts being asked for; true: once more
+  readonly #asking = new Map<string, { again: boolean; done: Promise<void> }>(); // contacts
   readonly #unsent = new Set<string>(); // ids that the relay may not have
   #connection: Connection;
   #settled: (() => void)[] = []; // who waits for the first word about the connection
@@ -242,11 +242,16 @@ export class LiveChat implements Chat {
 
   #came(message: Message): void {
     const { peer } = message;
-    const timeline = this.#timelines.get(peer);
-    this.#people.came(message);
-    this.#readContact(peer).catch(this.#failed);
-    if (timeline?.isLoaded) timeline.catchUp();
-    else this.#tell({ kind: 'entry', conversation: peer, entry: entryOf(message) });
+    const isKnown = this.#people.get(peer) !== null;
+    const read = this.#readContact(peer);
+    const show = () => {
+      this.#people.came(message);
+      const timeline = this.#timelines.get(peer);
+      if (timeline?.isLoaded) timeline.catchUp();
+      else this.#tell({ kind: 'entry', conversation: peer, entry: entryOf(message) });
+    };
+    if (isKnown) show();
+    read.then(isKnown ? () => {} : show).catch(this.#failed);
   }
 
   #connect(connection: Connection): void {
@@ -318,20 +323,24 @@ export class LiveChat implements Chat {
   }
 
   /** What comes meanwhile needs one more look, not one each. */
-  async #readContact(key: string): Promise<void> {
-    if (this.#asking.has(key)) {
-      this.#asking.set(key, true);
-      return;
+  #readContact(key: string): Promise<void> {
+    const present = this.#asking.get(key);
+    if (present) {
+      present.again = true;
+      return present.done;
     }
-    try {
-      do {
-        this.#asking.set(key, false);
-        const contact = await this.#agent.ask('contact', key);
-        if (contact) this.#people.set(contact);
-      } while (this.#asking.get(key));
-    } finally {
-      this.#asking.delete(key);
-    }
+    const asking = { again: false, done: Promise.resolve() };
+    this.#asking.set(key, asking);
+    asking.done = this.#askContact(key, asking).finally(() => this.#asking.delete(key));
+    return asking.done;
+  }
+
+  async #askContact(key: string, asking: { again: boolean }): Promise<void> {
+    do {
+      asking.again = false;
+      const contact = await this.#agent.ask('contact', key);
+      if (contact) this.#people.set(contact);
+    } while (asking.again);
   }
 
   /** What was to be read could not be; what can be done about it is for the next one who asks. */
