@@ -28,7 +28,7 @@ export async function plain(
   let failure: { readonly error: unknown } | null = null;
   let owed: string | null = null; // the conversation whose unread entries are being read
   let refusals = 0;
-  const printed = new Set<string>(); // of that one
+  const held = new Set<string>(); // what came of it meanwhile
   const print = (text: string, lines = false) => {
     output.write(`${presentable(text, { lines }).replaceAll('\n', '\n  ')}\n`);
   };
@@ -58,20 +58,22 @@ export async function plain(
       `Conversation with ${nameOf(current.name)}, ${trustOf(current)}. ${state}, ${transport}. /help`,
     );
     owed = current.id;
-    printed.clear();
+    held.clear();
     catchUp();
   };
   /** What was unread, once it is there. */
   const catchUp = () => {
     const { current } = session;
     if (!current || current.id !== owed) return;
-    const count = Math.min(FIRST, Math.max(1, current.unread));
-    const { entries, pending } = chat.before(current.id, null, count);
+    const { entries, pending } = chat.before(current.id, null, FIRST);
     if (pending) return;
     owed = null;
-    const unread = current.unread > 0 ? entries.filter(({ id }) => !printed.has(id)) : [];
+    const isNew = ({ id }: Entry) => id === current.firstUnread || held.has(id);
+    const from = current.unread > entries.length ? 0 : entries.findIndex(isNew);
+    const unread = from < 0 ? [] : entries.slice(from);
     for (const entry of unread) print(wordsOf(entry, current.name), true);
-    if (current.unread > count) print(`${current.unread - count} more before these`);
+    if (current.unread > unread.length)
+      print(`${current.unread - unread.length} more before these`);
     const newest = entries.at(-1);
     if (newest) chat.seen(current.id, newest.id);
   };
@@ -82,7 +84,8 @@ export async function plain(
       return end('quit');
     }
     if (change.kind === 'loaded') return catchUp();
-    if (change.kind === 'entry') printed.add(change.entry.id);
+    if (change.kind === 'entry' && change.conversation === owed)
+      return void (change.entry.from !== 'me' && held.add(change.entry.id));
     if (change.kind === 'connection' && chat.connection().state === 'online') session.beginAgain();
     report(change);
   });

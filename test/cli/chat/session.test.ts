@@ -128,6 +128,72 @@ test('/msg to nobody says so, and keeps the text', async () => {
   assert.is(app.editor.text, '/msg dave hello');
 });
 
+/** A chat whose next send waits until it is let go, or refused. */
+function slow(chat: FakeChat) {
+  let settle: (refused?: FleximError) => void = () => {};
+  const send = chat.send.bind(chat);
+  const wait = new Promise<void>((resolve, reject) => {
+    settle = (refused) => (refused ? reject(refused) : resolve());
+  });
+  chat.send = async (id, message) => {
+    await wait;
+    await send(id, message);
+  };
+  return settle;
+}
+const turn = () => new Promise((resolve) => setImmediate(resolve));
+
+for (const how of ['ctrl-d', '/quit'])
+  test(`${how} waits for what was entered to be kept`, async () => {
+    const { app, chat, asked, press } = open();
+    const settle = slow(chat);
+    const leave = () => (how === 'ctrl-d' ? press(how) : app.session.enter(how));
+    app.session.enter('one');
+    leave();
+    await turn();
+    assert.equal(asked, []);
+    settle();
+    await app.session.idle();
+    assert.equal([asked, chat.sent.length], [['quit'], 1]);
+  });
+
+test('what is refused while one leaves keeps one there; Ctrl-D twice does not wait', async () => {
+  const { app, chat, asked, press } = open();
+  const settle = slow(chat);
+  app.session.enter('one');
+  press('ctrl-d');
+  settle(new FleximError('store-full', 'the disk is full'));
+  await app.session.idle();
+  assert.equal([asked, app.editor.text], [[], 'one']);
+  const other = open();
+  slow(other.chat);
+  other.app.session.enter('one');
+  other.press('ctrl-d');
+  await turn();
+  other.press('ctrl-d');
+  assert.equal(other.asked, ['quit']);
+});
+
+test('what is entered while somebody is looked up goes to him', async () => {
+  const { app, chat } = open();
+  let found: () => void = () => {};
+  chat.open = () =>
+    new Promise((resolve) => {
+      found = () => resolve('carol');
+    });
+  app.session.begin('carol');
+  app.session.enter('one');
+  app.session.enter('two');
+  await turn();
+  found();
+  await app.session.idle();
+  assert.is(app.session.current?.id, 'carol');
+  assert.equal(
+    chat.before('carol', null, 9).entries.map(({ text }) => text),
+    ['one', 'two'],
+  );
+});
+
 test('keys: Alt-1 to Alt-9, Ctrl-C, Ctrl-D, Ctrl-L, Ctrl-Z, Tab', async () => {
   const { app, asked, press } = open();
   press('alt-2');
@@ -206,6 +272,30 @@ test('plain: in words', async () => {
     chat.sent.map(({ text }) => text),
     ['hello', 'waves', '/x'],
   );
+});
+
+test('plain: what is unread is said when it has been read from the disk, and once', async () => {
+  const chat = new FakeChat().person('bob');
+  for (let i = 0; i < 3; i++) chat.add('bob', `unread ${i}`);
+  chat.known = 0;
+  const said = await plainly(chat, '', () => {
+    chat.add('bob', 'just now');
+    chat.load('bob', 9);
+    chat.load('bob', 10);
+  });
+  assert.equal(said.match(/^bob, .*/gm), [
+    ...[0, 1, 2].map((i) => `bob, 12:0${i}: unread ${i}`),
+    'bob, 12:03: just now',
+  ]);
+});
+
+test('plain: a messenger that breaks ends it with its error', async () => {
+  const chat = new FakeChat().person('bob');
+  const error = new FleximError('store-failed', 'torn');
+  const [from, to] = [new PassThrough(), new PassThrough()];
+  const done = plain({ input: from, output: to }, chat, (session) => session.go('bob'));
+  chat.tell({ kind: 'over', error });
+  assert.is(await done.catch((reason: unknown) => reason), error);
 });
 
 test('plain: binary on stdin is not sent, and said', async () => {

@@ -125,6 +125,52 @@ test('PgUp and PgDn: nothing is skipped, and back at the end it follows', () => 
   assert.not.match(first, /later/);
 });
 
+test('what is still being read says so, and PgUp goes on when it is there', () => {
+  const chat = new FakeChat().person('bob');
+  for (let i = 0; i < 300; i++) chat.add('bob', `number ${i}`);
+  chat.known = 0;
+  const app = open(chat);
+  assert.match(look(app, 60, 14).join('\n'), /… being read …$/m);
+  assert.not.match(look(app, 60, 14).join('\n'), /Nothing was said/);
+  app.shown();
+  assert.equal(chat.calls, [], 'nothing was seen yet');
+  chat.load('bob', 20);
+  assert.match(look(app, 60, 14).join('\n'), /number 299/);
+  for (let i = 0; i < 9; i++) app.press(key('page-up'));
+  const waiting = look(app, 60, 14).join('\n');
+  assert.match(waiting, /… being read …[\s\S]*number 280/);
+  chat.load('bob', 300);
+  app.press(key('page-up'));
+  assert.match(look(app, 60, 14).join('\n'), /number 27\d/);
+  assert.not.match(look(app, 60, 14).join('\n'), /being read/);
+});
+
+test('what a peer wrote at another time says when', () => {
+  const chat = new FakeChat().person('bob');
+  chat.add('bob', 'late', { written: Date.UTC(2026, 2, 13, 22, 5) });
+  assert.match(look(open(chat), 80, 10).join('\n'), /12:00 \(13 Mar 22:05\) bob: late/);
+});
+
+test('a panel is wrapped, and a QR code is whole or not there', () => {
+  const chat = new FakeChat().person('bob');
+  const qr = Array.from({ length: 15 }, () => '█▀▄ '.repeat(8));
+  chat.verification = async () => ({ number: '11111 '.repeat(12).trim(), qr });
+  const shown = async (columns: number, rows: number) => {
+    const app = open(chat);
+    app.session.enter('/verify');
+    await app.session.idle();
+    return look(app, columns, rows).join('\n');
+  };
+  return Promise.all([shown(80, 30), shown(40, 30), shown(80, 20)]).then(([wide, narrow, low]) => {
+    assert.is(wide.match(/█▀▄/g)?.length, 15 * 8);
+    assert.match(narrow, /\/verify yes/);
+    for (const screen of [low]) {
+      assert.not.match(screen, /█▀▄/);
+      assert.match(screen, /the QR code needs 32 columns and 15 lines/);
+    }
+  });
+});
+
 test('only what is visible is read', () => {
   const chat = new FakeChat().person('bob');
   for (let i = 0; i < 5000; i++) chat.add('bob', `number ${i}`);
