@@ -44,6 +44,7 @@ export class App {
   #size: Size = { columns: 80, rows: 24 };
   #typing = false;
   #isLeaving = false;
+  #isTouched = false; // a key was pressed since the conversation was gone to
 
   constructor(chat: Chat, hands: Hands) {
     this.#chat = chat;
@@ -58,6 +59,7 @@ export class App {
   }
 
   press(key: Key): void {
+    this.#isTouched = true;
     const paneled = this.#panel !== null;
     this.#panel = null;
     if (key.kind === 'key' && this.#command(key.name, paneled)) return;
@@ -209,6 +211,9 @@ export class App {
     if (change.kind === 'entry' || change.kind === 'state') {
       const here = change.conversation === this.#window?.conversation;
       if (here) this.#window?.changed(change.entry);
+      // What comes before he has touched anything was waiting for him.
+      if (here && change.kind === 'entry' && change.entry.from === 'peer' && !this.#isTouched)
+        this.session.unreadFrom ??= change.entry.id;
       if (change.kind === 'entry') this.#arrived(change.conversation, change.entry, here);
       else if (!here) return;
     }
@@ -276,6 +281,7 @@ export class App {
     this.#window = current ? new Window(this.#chat, this.#blocks, current.id) : null;
     this.#blocks.forget(); // ids are of one conversation
     this.#hit = null;
+    this.#isTouched = false;
     this.#notice = null;
     this.#told = null;
     this.#clearedAt = null;

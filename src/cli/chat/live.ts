@@ -14,6 +14,7 @@ import { connected, disconnected, statusLines, underWay } from './standing.ts';
 import { Timeline } from './timeline.ts';
 
 const ID_BYTES = 16;
+const CLAIM_MS = 1_000;
 const HERE_MS = 240_000; // saying again that one is here
 
 export interface LiveOptions {
@@ -33,6 +34,7 @@ export class LiveChat implements Chat {
   readonly #told = new Map<string, number>(); // when whom was told that one is here
   readonly #compared = new Map<string, string>(); // whose safety number was shown, with which key
   readonly #asking = new Map<string, { again: boolean; done: Promise<void> }>(); // contacts
+  readonly #greetings = new Map<string, Promise<void>>(); // under way
   readonly #unsent = new Set<string>(); // ids that the relay may not have
   #connection: Connection;
   #settled: (() => void)[] = []; // who waits for the first word about the connection
@@ -243,12 +245,10 @@ export class LiveChat implements Chat {
   #came(message: Message): void {
     const { peer } = message;
     const isKnown = this.#people.get(peer) !== null;
-    const read = this.#readContact(peer);
+    const read = Promise.all([this.#readContact(peer), this.#greetings.get(peer)]);
     const show = () => {
       this.#people.came(message);
-      const timeline = this.#timelines.get(peer);
-      if (timeline?.isLoaded) timeline.catchUp();
-      else this.#tell({ kind: 'entry', conversation: peer, entry: entryOf(message) });
+      this.#timeline(peer).came(message);
     };
     if (isKnown) show();
     read.then(isKnown ? () => {} : show).catch(this.#failed);
@@ -262,10 +262,9 @@ export class LiveChat implements Chat {
 
   /** Somebody whom nobody introduced. The relay's word for his name is a help, and no more. */
   #greet(key: string): void {
-    const named = this.#agent.ask('find', key).catch(() => null);
-    void Promise.all([named, this.#readContact(key)])
-      .then(([person]) => {
-        this.#people.claim(key, person?.aliases[0] ?? null);
+    const greeting = Promise.all([this.#claimed(key), this.#readContact(key)])
+      .then(([claim]) => {
+        this.#people.claim(key, claim);
         const name = this.#people.nameOf(key);
         this.#note(
           key,
@@ -273,7 +272,21 @@ export class LiveChat implements Chat {
             `/verify compares the keys. To hear no more: flexim contacts block ${key}`,
         );
       })
-      .catch(this.#failed);
+      .catch(this.#failed)
+      .finally(() => this.#greetings.delete(key));
+    this.#greetings.set(key, greeting);
+  }
+
+  /** What the relay calls a key; null when it does not say so soon. */
+  async #claimed(key: string): Promise<string | null> {
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<null>((resolve) => {
+      timer = setTimeout(() => resolve(null), CLAIM_MS);
+    });
+    const asked = this.#agent.ask('find', key).catch(() => null);
+    const person = await Promise.race([asked, late]);
+    clearTimeout(timer);
+    return person?.aliases[0] ?? null;
   }
 
   #keyChanged(key: string): void {

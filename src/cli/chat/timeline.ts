@@ -30,15 +30,13 @@ export class Timeline {
   #isLoaded = false;
   readonly #reading = new Map<string, Promise<void>>();
   #again = false; // something came while the newest were being read
+  #firstHigh = 0; // up to here nothing was told: it was there when the newest were read first
+  readonly #told = new Set<number>(); // what came before that
   #notes = 0;
   #isBroken = false; // a reading failed: nothing more is read by itself
 
   constructor(hooks: Hooks) {
     this.#hooks = hooks;
-  }
-
-  get isLoaded(): boolean {
-    return this.#isLoaded;
   }
 
   before(entry: string | null, count: number): Part {
@@ -57,6 +55,14 @@ export class Timeline {
     if (!isTail && stretch.size - stretch.below(order) <= count + AHEAD) this.#newer(stretch);
     const entries = stretch.after(order, count);
     return { entries, pending: entries.length < count && !isTail && !this.#isBroken };
+  }
+
+  /** A message came: it is told once, whether it is in memory by now or not. */
+  came(message: Message): void {
+    const { order } = message;
+    if (this.#isLoaded && order > this.#firstHigh) return this.catchUp();
+    this.#told.add(order);
+    this.#hooks.entry(entryOf(message));
   }
 
   /** Reads what is new at the end. */
@@ -140,7 +146,7 @@ export class Timeline {
       stretch.merge(messages.map(itemOf));
       stretch.low = messages.length < PAGE ? 0 : (messages[0]?.order ?? 0);
       const isFirst = isTail && !this.#isLoaded;
-      if (isFirst) stretch.high = messages.at(-1)?.order ?? 0;
+      if (isFirst) this.#firstHigh = stretch.high = messages.at(-1)?.order ?? 0;
       if (isFirst) this.#isLoaded = true;
       this.#join();
       this.#hooks.loaded();
@@ -166,8 +172,8 @@ export class Timeline {
     for (;;) {
       const messages = await this.#hooks.read({ after: this.#tail.high, limit: PAGE });
       this.#tail.high = messages.at(-1)?.order ?? this.#tail.high;
-      for (const { entry } of this.#tail.merge(messages.map(itemOf)).added)
-        this.#hooks.entry(entry);
+      for (const { entry, order } of this.#tail.merge(messages.map(itemOf)).added)
+        if (!this.#told.delete(order)) this.#hooks.entry(entry);
       if (messages.length < PAGE) return;
     }
   }

@@ -15,23 +15,20 @@ import { relayAddress, tell } from '../profile.ts';
 export async function chat({ settings, args }: Context<typeof CHAT>): Promise<void> {
   const relay = hostAndPort(relayAddress(settings.relay));
   const agent = await openAgent(settings);
-  let end: End;
-  let unsent = 0;
   try {
     const live = await LiveChat.open(agent, { relay, presence: settings.presence });
     const mode = settings.plain ? 'plain' : settings.inline ? 'inline' : null;
     try {
-      end = await talk(agent, live, { mode, who: args.who ?? null });
+      const end = await talk(agent, live, { mode, who: args.who ?? null });
+      if (end !== 'quit' && end !== 'gone') process.exitCode = 128 + constants.signals[end];
     } finally {
       await live.close();
-      unsent = live.unsent;
+      if (live.unsent > 0)
+        tell(`${live.unsent} not sent yet: kept here, and on the way when flexim runs again`);
     }
   } finally {
     await agent.close();
   }
-  if (unsent > 0)
-    tell(`${unsent} not sent yet: kept here, and on the way as soon as flexim runs again`);
-  if (end !== 'quit' && end !== 'gone') process.exitCode = 128 + constants.signals[end];
 }
 
 interface Wanted {

@@ -162,6 +162,37 @@ test('what comes is told once, in order, also what came while it was being read'
   );
 });
 
+test('a message is told once, whenever it comes', async () => {
+  for (const when of ['before', 'asked', 'reading', 'after']) {
+    const history = new History();
+    history.add(3);
+    const come = () => {
+      history.add(1);
+      history.timeline.came(history.messages.at(-1) as Message);
+    };
+    if (when === 'before') come();
+    if (when === 'asked') history.add(1);
+    history.timeline.before(null, 2);
+    if (when === 'asked') history.timeline.came(history.messages.at(-1) as Message);
+    if (when === 'reading') {
+      history.waiting.shift()?.(); // read without it, and not here yet
+      come();
+    }
+    await history.settle();
+    if (when === 'after') come();
+    await history.settle();
+    history.add(1);
+    history.timeline.came(history.messages.at(-1) as Message);
+    await history.settle();
+    assert.equal(
+      history.entries.map(({ id }) => id),
+      history.ids.slice(-2),
+      when,
+    );
+    assert.equal(await history.before(null, 9), history.ids, when);
+  }
+});
+
 test('states rise, and never fall back', async () => {
   const history = new History();
   history.add(1, true);
