@@ -22,7 +22,9 @@ test(
     await alice.terminal.until(/bob\?: hello[\s\S]*wrote first/);
     alice.terminal.type('good evening\r');
     await bob.terminal.until(/alice, 12|alice, \d\d:\d\d: good evening/);
-    bob.terminal.type('/notify now\r/me leaves\r');
+    bob.terminal.type('/notify now\r');
+    await bob.terminal.until(/delivered to alice: now/);
+    bob.terminal.type('/me leaves\r');
     await alice.terminal.until(/\* bob leaves/);
     golden('real-inline', settled(alice.terminal.screen()));
     await capture('plain', bob, /delivered to alice: leaves/);

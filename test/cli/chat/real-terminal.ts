@@ -31,9 +31,10 @@ export const ZONE = hour === 12 ? 'UTC' : `Etc/GMT${hour > 12 ? '+' : '-'}${Math
 export function settled(screen: string): string {
   return screen
     .replace(/\d\d:\d\d (?=— |me>|\* |URGENT|\S{1,9}: )/g, '12:00 ')
+    .replace(/, \d\d:\d\d: /g, ', 12:00: ')
     .replace(/─+ \w+day \d+ \w+ \d{4} ─+/g, '───── DAY ─────')
     .replace(/127\.0\.0\.1:\d{5}/g, '127.0.0.1:PORT5')
-    .replace(/\b[0-9a-f]{16,64}\b/g, (hex) => 'f'.repeat(hex.length))
+    .replace(/\b[0-9a-f]{8,64}\b/g, (hex) => 'f'.repeat(hex.length))
     .replace(/\b\d{5}\b/g, '12345');
 }
 
