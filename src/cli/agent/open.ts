@@ -3,7 +3,6 @@
 import { openMessenger } from '../../client/messenger.ts';
 import { identityFromSeed } from '../../crypto/identity.ts';
 import { isLoopback } from '../../lib/address.ts';
-import { protocols } from '../../protocols/index.ts';
 import { openStore } from '../../store/open.ts';
 import type { Common } from '../command.ts';
 import { loadKey, openKeys, openPins, profileDirectory, relayAddress, tell } from '../profile.ts';
@@ -36,11 +35,14 @@ export async function openAgent(settings: Common & Telling): Promise<Agent> {
       store,
       readReceipts: settings['read-receipts'] ?? false,
       signs: settings.presence ?? false,
-      dial: () =>
-        protocols.flexim.dial({
+      // Loaded when it is needed: a screen is there before.
+      dial: async () => {
+        const { protocols } = await import('../../protocols/index.ts');
+        return protocols.flexim.dial({
           ...{ host, port, relayKey, identity, pins },
           alias: content.label || name,
-        }),
+        });
+      },
     });
     return new LocalAgent({ name, key: identity.hex }, messenger, () => store.close());
   } catch (error) {
