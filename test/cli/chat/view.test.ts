@@ -145,6 +145,23 @@ test('what is still being read says so, and PgUp goes on when it is there', () =
   assert.not.match(look(app, 60, 14).join('\n'), /being read/);
 });
 
+test('PgDn stands still where more is being read, and does not jump to the end', () => {
+  const chat = new FakeChat().person('bob');
+  for (let i = 0; i < 300; i++) chat.add('bob', `number ${i}`);
+  const app = open(chat);
+  look(app, 60, 14);
+  for (let i = 0; i < 9; i++) app.press(key('page-up'));
+  const before = look(app, 60, 14);
+  const after = chat.after.bind(chat);
+  chat.after = () => ({ entries: [], pending: true });
+  app.press(key('page-down'));
+  assert.equal(look(app, 60, 14), before);
+  chat.after = after;
+  app.press(key('page-down'));
+  assert.not.equal(look(app, 60, 14), before);
+  assert.not.match(look(app, 60, 14).join('\n'), /number 299/);
+});
+
 test('what a peer wrote at another time says when', () => {
   const chat = new FakeChat().person('bob');
   chat.add('bob', 'late', { written: Date.UTC(2026, 2, 13, 22, 5) });
