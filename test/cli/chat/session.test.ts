@@ -194,6 +194,22 @@ test('what is entered while somebody is looked up goes to him', async () => {
   );
 });
 
+test('what was found after one has gone elsewhere moves nothing there', async () => {
+  const { app, chat, press } = open();
+  chat.add('bob', 'needle');
+  const search = chat.search.bind(chat);
+  let found: () => void = () => {};
+  const wait = new Promise<void>((resolve) => {
+    found = resolve;
+  });
+  chat.search = (...asked) => wait.then(() => search(...asked));
+  app.session.enter('/search needle');
+  press('alt-2');
+  found();
+  await app.session.idle();
+  assert.not.match(app.frame(size, paint).lines.join('\n'), /1 of 1/);
+});
+
 test('keys: Alt-1 to Alt-9, Ctrl-C, Ctrl-D, Ctrl-L, Ctrl-Z, Tab', async () => {
   const { app, asked, press } = open();
   press('alt-2');
