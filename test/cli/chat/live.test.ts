@@ -2,8 +2,11 @@
 
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import type { Agent, AgentEvent } from '../../../src/cli/agent/agent.ts';
+import type { LocalAgent } from '../../../src/cli/agent/local.ts';
 import { newIdentity } from '../../../src/crypto/identity.ts';
 import { FleximError } from '../../../src/lib/errors.ts';
+import { AsyncQueue } from '../../../src/lib/queue.ts';
 import type { Link } from '../../../src/protocols/protocol.ts';
 import { MemoryStore } from '../../client/memory.ts';
 import { dialRelay, memoryPins, startRelay, temporaryDirectory, withRelay } from '../../relay.ts';
@@ -81,6 +84,51 @@ test('read receipts and presence, when they are turned on', () =>
       { presence: true, readReceipts: true },
     ),
   ));
+
+/** An agent whose other end dies without a word, and is another one later. */
+function fragile() {
+  const told = new AsyncQueue<AgentEvent>();
+  let isDead = false;
+  const through = (agent: LocalAgent): Agent => {
+    void (async () => {
+      for await (const event of agent.events()) if (!isDead) told.push(event);
+    })();
+    return {
+      me: agent.me,
+      ask: (verb, ...args) => agent.ask(verb, ...args),
+      events: () => told,
+      close: () => agent.close(),
+    };
+  };
+  const die = () => {
+    isDead = true;
+  };
+  return { through, die, move: () => told.push({ kind: 'moved' }) };
+}
+
+test('another process has taken over: everything is read anew', () =>
+  withRelay(async ({ port }) => {
+    const { through, die, move } = fragile();
+    const bob = await new_(port, 'bob');
+    const alice = await Talker.open({ port, alias: 'alice', through });
+    await until(() => alice.chat.connection().state === 'online', 'online');
+    await alice.enter('/msg bob one');
+    await alice.sees(/me> one ✓✓/);
+    die();
+    bob.app.session.go(alice.key);
+    await bob.enter('two');
+    await bob.sees(/me> two ✓✓/);
+    await alice.enter('three'); // its states are not heard
+    await bob.sees(/three/);
+    const carol = await new_(port, 'carol');
+    await carol.enter('/msg alice four');
+    await carol.sees(/me> four ✓✓/);
+    assert.not.match(alice.look().screen, /two[\s\S]*three ✓✓|\+1/);
+    move();
+    await alice.sees(/bob: two\n.*me> three ✓✓/);
+    await alice.sees(/[0-9a-f]{8} +\+1│/);
+    await Promise.all([alice.close(), bob.close(), carol.close()]);
+  }));
 
 test('blocked ones are not shown, and not gone to', () =>
   withRelay(({ port }) =>

@@ -1,6 +1,7 @@
 // People with a messenger and a chat over it, at a relay in this process: the whole chain without a
 // terminal.
 
+import type { Agent } from '../../../src/cli/agent/agent.ts';
 import { LocalAgent } from '../../../src/cli/agent/local.ts';
 import { App } from '../../../src/cli/chat/app.ts';
 import { fullScreen } from '../../../src/cli/chat/full.ts';
@@ -23,6 +24,8 @@ export interface TalkerOptions extends Partial<MessengerOptions> {
   readonly identity?: Identity;
   readonly presence?: boolean;
   readonly disk?: MemoryStore;
+  /** What the chat talks to instead of the agent itself. */
+  readonly through?: (agent: LocalAgent) => Agent;
 }
 
 export class Talker {
@@ -52,6 +55,7 @@ export class Talker {
       presence = false,
       identity = newIdentity(),
       disk,
+      through,
       ...rest
     } = options;
     const messenger = await openMessenger({
@@ -65,7 +69,10 @@ export class Talker {
     });
     const me = { name: alias ?? 'me', key: identity.hex };
     const agent = new LocalAgent(me, messenger, async () => {});
-    const chat = await LiveChat.open(agent, { relay: `127.0.0.1:${port}`, presence });
+    const chat = await LiveChat.open(through?.(agent) ?? agent, {
+      relay: `127.0.0.1:${port}`,
+      presence,
+    });
     return new Talker(identity, agent, chat);
   }
 
