@@ -2,6 +2,7 @@
 // each; --check fails when a bound is not kept.
 
 import { parseArgs } from 'node:util';
+import { chat } from './chat.ts';
 import { datums } from './datums.ts';
 import { envelopes, handshakes } from './envelope.ts';
 import { flood } from './flood.ts';
@@ -21,6 +22,7 @@ const BENCHES: Readonly<Record<string, () => Promise<Report[]>>> = {
   flood,
   start,
   screen,
+  chat,
   mailbox,
   messenger,
 };

@@ -3,9 +3,10 @@
 
 import { App } from '../src/cli/chat/app.ts';
 import { fullScreen } from '../src/cli/chat/full.ts';
-import { type Key, KeyReader } from '../src/cli/chat/keys.ts';
+import { KeyReader } from '../src/cli/chat/keys.ts';
 import { painter } from '../src/cli/chat/paint.ts';
 import { FakeChat } from '../test/cli/chat/fake.ts';
+import { cpuMs, keyOf, part, press, TEXTS } from './keys.ts';
 import type { Report } from './measure.ts';
 
 const HISTORY = 100_000;
@@ -14,18 +15,18 @@ const MESSAGES = 2_000;
 const ECHO_MS = 16;
 const MESSAGE_MS = 1;
 const SIZE = { columns: 120, rows: 40 };
-const TEXTS = [
-  'short',
-  'a sentence of the usual length, with some words in it',
-  '日本語の文章はどこでも折り返すことができます',
-  'and \u{1f468}\u200d\u{1f469}\u200d\u{1f467} too',
-  `long ${'and longer '.repeat(30)}`,
-];
 
 export async function screen(): Promise<Report[]> {
   const chat = new FakeChat().person('bob').person('carol');
   for (let i = 0; i < HISTORY; i++) chat.add('bob', `${i} ${TEXTS[i % TEXTS.length]}`);
-  const app = new App(chat, { draw() {}, redraw() {}, suspend() {}, ring() {}, quit() {} });
+  const app = new App(chat, {
+    draw() {},
+    redraw() {},
+    suspend() {},
+    ring() {},
+    quit() {},
+    fail() {},
+  });
   app.session.go('bob');
   const mode = fullScreen(app, painter(true));
   const reader = new KeyReader();
@@ -50,30 +51,10 @@ export async function screen(): Promise<Report[]> {
   return [report(echoes, work, { messageMs: cpuMs(before) / MESSAGES, bytes })];
 }
 
-function cpuMs(since: NodeJS.CpuUsage): number {
-  const { user, system } = process.cpuUsage(since);
-  return (user + system) / 1000;
-}
-
-/** Letters, wide ones too, now and then a page up or down, and an empty line again. */
-function keyOf(i: number): string {
-  if (i % 200 === 199) return '\x03';
-  if (i % 50 === 10) return '\x1b[5~';
-  if (i % 50 === 11) return '\x1b[6~';
-  return i % 7 === 0 ? '花' : 'x';
-}
-
-function press(keys: readonly Key[], app: App): void {
-  for (const key of keys) app.press(key);
-}
-
 function fixed(chat: FakeChat): FakeChat['conversations'] {
   const conversations = chat.conversations();
   return () => conversations;
 }
-
-const part = (sorted: readonly number[], which: number) =>
-  sorted[Math.floor(which * (sorted.length - 1))] as number;
 
 function report(
   echoes: readonly number[],

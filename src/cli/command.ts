@@ -105,3 +105,25 @@ export const DOCTOR = {
   },
   timeout: TIMEOUT,
 } as const satisfies Options;
+export const CHAT = {
+  inline: {
+    type: 'boolean',
+    about: "write into the terminal's own scrollback, without a full screen",
+    default: false,
+  },
+  plain: {
+    type: 'boolean',
+    about: 'lines and words only; by itself without a terminal, and with TERM=dumb',
+    default: false,
+  },
+  'read-receipts': {
+    type: 'boolean',
+    about: 'tell people when their messages were read',
+    default: false,
+  },
+  presence: {
+    type: 'boolean',
+    about: 'tell contacts that you are here, and that you type',
+    default: false,
+  },
+} as const satisfies Options;

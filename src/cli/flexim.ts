@@ -1,6 +1,7 @@
 // flexim: the table of commands. Each is loaded when it is used, so that --help is quick.
 
 import {
+  CHAT,
   COMMON,
   DOCTOR,
   HISTORY,
@@ -48,6 +49,12 @@ const COMMANDS: readonly Command[] = [
     load: async () => (await import('./commands/keys.ts')).keys,
   }),
   entry({
+    usage: 'chat [who]',
+    about: 'talk: a screen for conversations, encrypted end to end',
+    options: CHAT,
+    load: async () => (await import('./commands/chat.ts')).chat,
+  }),
+  entry({
     usage: 'ping [relay]',
     about: 'log in to a relay and measure the round trip',
     options: PING,
@@ -69,6 +76,16 @@ const COMMANDS: readonly Command[] = [
       ['send bob --lines --wait delivered', 'each line of stdin, until bob has all of them'],
     ],
     load: async () => (await import('./commands/send.ts')).send,
+  }),
+  entry({
+    usage: 'chat [who]',
+    about: 'talk: a screen for conversations, encrypted end to end',
+    options: CHAT,
+    examples: [
+      ['flexim chat bob', 'talk with bob; /help says the rest'],
+      ['flexim chat --plain', 'in words alone, for screen readers and pipes'],
+    ],
+    load: async () => (await import('./commands/chat.ts')).chat,
   }),
   entry({
     usage: 'receive',

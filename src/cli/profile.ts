@@ -54,6 +54,11 @@ function profilePath(settings: Common, key: string): string {
   return join(dataDirectory(settings), key.slice(0, 32));
 }
 
+/** The relay that is used for an identity, as far as this process knows. */
+export function relayInUse(settings: Common, key: string): Address {
+  return relayAddress(chooseRelay(settings.relay, profilePath(settings, key)).text);
+}
+
 /** The relay of an identity; when it is neither named nor the default one, that is told. */
 export function relayOf(settings: Common, key: string): Address {
   const { text, why } = chooseRelay(settings.relay, profilePath(settings, key));

@@ -18,6 +18,8 @@ export interface Contact {
   /** The key that the relay now names for the alias: nothing is sent until it was accepted. */
   readonly changedTo: string | null;
   readonly unread: number;
+  /** The place (`order`) of the oldest unread message. */
+  readonly firstUnread: number | null;
 }
 
 export interface Message {

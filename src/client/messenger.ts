@@ -21,7 +21,7 @@ import { messageOf } from './lines.ts';
 import { Outlet } from './outlet.ts';
 import { activeOf, peerOf } from './peers.ts';
 import { isHalted, mayWrite } from './people.ts';
-import type { DeliveryState } from './records.ts';
+import type { DeliveryState, UnreadRow } from './records.ts';
 import { due, settle, tick } from './rounds.ts';
 import { type Point, Runner } from './runner.ts';
 import { live, post, say } from './sending.ts';
@@ -202,10 +202,19 @@ export class Messenger {
   }
 
   /** Marks a message as read, by its id, or all of somebody's. */
-  async read(who: string, id?: string): Promise<void> {
+  read(who: string, id?: string): Promise<void> {
+    return this.#read(who, (row) => id === undefined || row.id === id);
+  }
+
+  /** Marks somebody's messages as read up to a place in the history. */
+  readTo(who: string, last: number): Promise<void> {
+    return this.#read(who, ({ order }) => order <= last);
+  }
+
+  async #read(who: string, isMeant: (row: UnreadRow) => boolean): Promise<void> {
     const X = await this.contacts.resolve(who);
     await this.#runner.step((core) => {
-      const rows = core.state.by.unread.rows(X).filter((row) => id === undefined || row.id === id);
+      const rows = core.state.by.unread.rows(X).filter(isMeant);
       for (const row of rows) core.state.unread.delete(pair(X, row.id));
       if (this.#options.readReceipts)
         this.#tellRead(

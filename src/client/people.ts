@@ -133,7 +133,12 @@ export function change(core: Core, X: string, part: Partial<ContactRow>): Contac
 }
 
 export function shown({ by }: State, row: ContactRow): Contact {
-  return { ...row, unread: by.unread.size(row.key) };
+  let firstUnread: number | null = null;
+  for (const { order } of by.unread.each(row.key)) {
+    firstUnread = order;
+    break;
+  }
+  return { ...row, unread: by.unread.size(row.key), firstUnread };
 }
 
 function fold(text: string): string {

@@ -16,9 +16,10 @@ const TAB = '    ';
 
 const WINDOW = 128; // the segmenter's time grows with the square of what it is given
 const segmenter = new Intl.Segmenter('en', { granularity: 'grapheme' });
-// The flag v is younger than the language that is compiled for; Node has it since 20.
+// The flag v is younger than the language that is compiled for; Node has it since 20. Made when it is first
+// needed: these two take longer than many a program needs to start.
 const RGI = '^\\p{RGI_Emoji}$';
-const EMOJI = new RegExp(RGI, 'v');
+const emoji = once(() => new RegExp(RGI, 'v'));
 // Pictures joined by U+200D which this Node does not know yet.
 const JOINED =
   /^\p{Extended_Pictographic}[\ufe0f\u{1f3fb}-\u{1f3ff}]?(?:\u200d\p{Extended_Pictographic}[\ufe0f\u{1f3fb}-\u{1f3ff}]?){1,4}$/u;
@@ -28,9 +29,9 @@ const SCRIPTS =
 const JOINING = `[${SCRIPTS.split(' ')
   .map((name) => `\\p{Script=${name}}`)
   .join('')}]`;
-const JOINS = new RegExp(
-  `(?<=[\\p{L}\\p{M}])(?<=${JOINING})[\u200c\u200d](?=\\p{L})(?=${JOINING})`,
-  'gu',
+const joins = once(
+  () =>
+    new RegExp(`(?<=[\\p{L}\\p{M}])(?<=${JOINING})[\u200c\u200d](?=\\p{L})(?=${JOINING})`, 'gu'),
 );
 // Non-characters, which no text may have, keep the places of those joiners.
 const HELD = { '\u200c': '\ufdd0', '\u200d': '\ufdd1' } as const;
@@ -64,15 +65,14 @@ export function presentable(
 }
 
 function holdJoiners(text: string): string {
-  return text
-    .replace(TOO_MANY_MARKS, '$1')
-    .replace(/[\ufdd0\ufdd1]/g, REPLACED)
-    .replace(JOINS, (joiner) => HELD[joiner as keyof typeof HELD]);
+  const few = text.replace(TOO_MANY_MARKS, '$1').replace(/[\ufdd0\ufdd1]/g, REPLACED);
+  if (!/[\u200c\u200d]/.test(few)) return few;
+  return few.replace(joins(), (joiner) => HELD[joiner as keyof typeof HELD]);
 }
 
 function presentGrapheme(segment: string): string {
   if (segment === '\n' || (segment.length === 1 && LONE.test(segment))) return segment;
-  if (EMOJI.test(segment) || JOINED.test(segment)) return segment;
+  if (emoji().test(segment) || JOINED.test(segment)) return segment;
   // A mark at the beginning would land on what we wrote before it.
   const based = /^\p{M}/u.test(segment) ? `\u25cc${segment}` : segment;
   return boundMarks(based.replace(UNSAFE, REPLACED));
@@ -134,4 +134,12 @@ export function printableJson(value: unknown): string {
 /** The text with lone surrogates replaced, as every encoder wants it. */
 export function wellFormed(text: string): string {
   return text.replace(/\p{Cs}/gu, '\ufffd');
+}
+
+function once<T>(make: () => T): () => T {
+  let made: T | undefined;
+  return () => {
+    made ??= make();
+    return made;
+  };
 }

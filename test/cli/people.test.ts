@@ -9,7 +9,7 @@ import { printableJson } from '../../src/lib/text.ts';
 const KEY = 'ab'.repeat(32);
 const contact: Contact = {
   ...{ key: KEY, name: 'bob', alias: null, added: true, firstSeen: 0 },
-  ...{ verified: false, blocked: false, changedTo: null, unread: 0 },
+  ...{ verified: false, blocked: false, changedTo: null, unread: 0, firstUnread: null },
 };
 const message: Message = {
   ...{ id: '01'.repeat(16), order: 1, peer: KEY, outgoing: false, state: null },

@@ -168,7 +168,8 @@ export class RelayProcess {
   readonly #waiting = new Set<() => void>();
 
   constructor(home: Home, args: readonly string[] = [], options: RunOptions = {}) {
-    this.child = home.start('flexim-relay', ['--port', '0', ...args], options);
+    const port = args.includes('--port') ? [] : ['--port', '0'];
+    this.child = home.start('flexim-relay', [...port, ...args], options);
     this.child.stdout?.setEncoding('utf8').on('data', (text: string) => {
       this.#stdout += text;
       this.#wake();

@@ -41,6 +41,29 @@ test('first contact, an answer, states and order', () =>
     }),
   ));
 
+test('the history both ways, and what is read up to a place', () =>
+  withRelay(({ port }) =>
+    withPeople(port, async (alice, bob) => {
+      for (let i = 0; i < 9; i++) await alice.me.send(bob.key, `text ${i}`);
+      await until(() => bob.got(alice).length === 9, 'all');
+      const page = (more: object) => bob.me.history(alice.key, { limit: 3, ...more });
+      const bodies = (more: object) => page(more).map(({ body }) => body);
+      const all = bob.me.history(alice.key);
+      const middle = all[4]?.order as number;
+      assert.equal(bodies({}), ['text 6', 'text 7', 'text 8']);
+      assert.equal(bodies({ before: middle }), ['text 1', 'text 2', 'text 3']);
+      assert.equal(bodies({ after: middle }), ['text 5', 'text 6', 'text 7']);
+      assert.equal(bodies({ after: middle, search: '7' }), ['text 7']);
+      assert.equal(bodies({ after: all[8]?.order }), []);
+      assert.is(bob.me.contacts.get(alice.key)?.firstUnread, all[0]?.order);
+      await bob.me.readTo(alice.key, middle);
+      const { unread, firstUnread } = bob.me.contacts.get(alice.key) ?? {};
+      assert.equal([unread, firstUnread], [4, all[5]?.order]);
+      await bob.me.readTo(alice.key, all[8]?.order ?? 0);
+      assert.is(bob.me.contacts.get(alice.key)?.firstUnread, null);
+    }),
+  ));
+
 test('what is sent while he is away is accepted by the relay, and delivered when he comes', () =>
   withRelay(({ port }) =>
     withPeople(port, async (alice, bob) => {

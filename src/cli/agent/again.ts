@@ -25,6 +25,7 @@ export const AGAIN: { readonly [N in VerbName]: 'repeat' | 'keyed' | 'never' } =
   history: 'repeat',
   unread: 'repeat',
   read: 'repeat', // read stays read, and is told once
+  readTo: 'repeat',
   sign: 'never', // what could not be said at once is not said: false
   status: 'repeat',
   find: 'repeat',

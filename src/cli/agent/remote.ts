@@ -1,6 +1,7 @@
 // An agent whose messenger is in another process: requests and events over the profile's socket. It lives
 // as long as the owner does; what had no answer then fails with OwnerGone, and house.ts asks again.
 
+import type { Page } from '../../client/history.ts';
 import { FleximError } from '../../lib/errors.ts';
 import { withResolvers } from '../../lib/queue.ts';
 import type { Channel } from '../../net/channel.ts';
@@ -168,16 +169,19 @@ export class Remote implements Agent {
 
   /** Page by page, so that no answer is long. */
   async #history([who, page]: ArgsOf<'history'>): Promise<ResultOf<'history'>> {
-    let { before, limit = 50 } = page;
-    let found: ResultOf<'history'> = [];
+    const isForwards = page.after !== undefined;
+    let { limit = 50 } = page;
+    let from: Page = {}; // where the next page begins
+    const pages: ResultOf<'history'>[] = [];
     for (;;) {
       const some = Math.min(limit, PAGE);
-      const here = { ...page, limit: some, ...(before !== undefined && { before }) };
-      const got = await this.#request('history', [who, here]);
-      found = [...got, ...found];
+      const got = await this.#request('history', [who, { ...page, ...from, limit: some }]);
+      pages.push(got);
       limit -= got.length;
-      before = got[0]?.order;
-      if (got.length < some || limit <= 0) return found;
+      const next = (isForwards ? got.at(-1) : got[0])?.order;
+      if (got.length < some || limit <= 0 || next === undefined)
+        return (isForwards ? pages : pages.reverse()).flat();
+      from = isForwards ? { after: next } : { before: next };
     }
   }
 

@@ -38,6 +38,7 @@ const body: Shape<unknown> = (value, path) => decode(bin()(value, path));
 const letter = struct({ body, flags: optional(list(text())) });
 const page = struct({
   before: optional(integer(0)),
+  after: optional(integer(0)),
   limit: optional(integer(0, PAGE)),
   search: optional(text(10_000)),
 });
@@ -70,6 +71,7 @@ const ARGS: { readonly [N in VerbName]: Shape<ArgsOf<N>> } = {
   history: these(who, page),
   unread: these(),
   read: these(who, nullable(id)),
+  readTo: these(who, integer(0)),
   sign: these(who, sign),
   status: these(),
   find: these(who),

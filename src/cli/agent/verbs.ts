@@ -51,6 +51,8 @@ export const VERBS = {
   /** One by its id, or all of somebody's. */
   read: (m: Messenger, who: string, id: string | null): Promise<void> =>
     m.read(who, id ?? undefined),
+  /** All of somebody's up to a place in the history. */
+  readTo: (m: Messenger, who: string, order: number): Promise<void> => m.readTo(who, order),
   sign: (m: Messenger, who: string, sign: Sign): Promise<boolean> => m.sign(who, sign),
 
   status: (m: Messenger): Status => m.status,

@@ -4,11 +4,17 @@
 import { Editor } from './editor.ts';
 import { Blocks, type Line, type Look, nameOf } from './entries.ts';
 import type { Key } from './keys.ts';
-import type { Change, Chat, Entry } from './model.ts';
+import { wrap } from './lay.ts';
+import type { Change, Chat, Conversation, Entry } from './model.ts';
 import type { Paint, Style } from './paint.ts';
 import { type Hit, Session, type Voice } from './session.ts';
 import { type Frame, isTooSmall, type Notice, plan, type Scene, type Size, view } from './view.ts';
 import { Window } from './window.ts';
+
+const EMPTY = 'Nothing was said here yet. Only the two of you can read what will be.';
+const NOBODY = 'Alt-1 goes to the first conversation, /msg NAME begins one.';
+const ALONE =
+  'Nobody yet. /msg NAME begins a conversation: by alias, key or address. /status shows your own address.';
 
 /** What a terminal does for the chat. */
 export interface Hands {
@@ -18,6 +24,8 @@ export interface Hands {
   suspend(): void;
   ring(): void;
   quit(): void;
+  /** Nothing works any more. */
+  fail(error: unknown): void;
 }
 
 export class App {
@@ -35,6 +43,8 @@ export class App {
   #told: string | null = null; // up to where the messenger knows it as seen
   #size: Size = { columns: 80, rows: 24 };
   #typing = false;
+  #isLeaving = false;
+  #isTouched = false; // a key was pressed since the conversation was gone to
 
   constructor(chat: Chat, hands: Hands) {
     this.#chat = chat;
@@ -49,6 +59,7 @@ export class App {
   }
 
   press(key: Key): void {
+    this.#isTouched = true;
     const paneled = this.#panel !== null;
     this.#panel = null;
     if (key.kind === 'key' && this.#command(key.name, paneled)) return;
@@ -120,7 +131,7 @@ export class App {
       this.#tellTyping();
       this.#hands.draw();
     },
-    'ctrl-d': () => this.#hands.quit(),
+    'ctrl-d': () => this.#leave(),
     'ctrl-l': () => this.#hands.redraw(),
     'ctrl-z': () => this.#hands.suspend(),
     'page-up': () => this.#scroll(-1),
@@ -128,6 +139,15 @@ export class App {
     'shift-page-up': () => this.#scroll(-1),
     'shift-page-down': () => this.#scroll(1),
   };
+
+  /** Once waits for what was entered; twice does not. */
+  #leave(): void {
+    if (this.#isLeaving) return this.#hands.quit();
+    this.#isLeaving = true;
+    this.session.leave();
+    this.#say('leaving, when what was entered is kept; Ctrl-D again leaves at once', 'dim');
+    this.#hands.draw();
+  }
 
   #scroll(by: -1 | 1): void {
     if (!isTooSmall(this.#size) && this.#window) {
@@ -141,7 +161,7 @@ export class App {
 
   scene(): Scene {
     return {
-      conversations: this.#chat.conversations(),
+      conversations: this.#conversations(),
       current: this.session.current?.id ?? null,
       connection: this.#chat.connection(),
       input: this.editor,
@@ -149,6 +169,18 @@ export class App {
       panel: this.#panel,
       following: this.#window?.following ?? true,
     };
+  }
+
+  /** What is on the screen is not unread. */
+  #conversations(): readonly Conversation[] {
+    const all = this.#chat.conversations();
+    const current = this.session.current;
+    const isSeen =
+      current !== null && current.unread > 0 && this.#window?.following && !this.#panel;
+    if (!isSeen) return all;
+    return all.map((each) =>
+      each.id === current.id ? { ...each, unread: 0, urgent: false } : each,
+    );
   }
 
   look(columns: number): Look {
@@ -161,7 +193,10 @@ export class App {
   }
 
   #timeline(height: number, columns: number): readonly Line[] {
-    return this.#window?.lines(height, this.look(columns), this.#clearedAt) ?? [];
+    const lines = this.#window?.lines(height, this.look(columns), this.#clearedAt) ?? [];
+    if (lines.length > 0 || this.#clearedAt !== null) return lines;
+    const hint = this.#window ? EMPTY : this.#chat.conversations().length > 0 ? NOBODY : ALONE;
+    return wrap(hint, columns).map((text) => [{ text, style: 'dim' }]);
   }
 
   #tellTyping(): void {
@@ -176,20 +211,38 @@ export class App {
     if (change.kind === 'entry' || change.kind === 'state') {
       const here = change.conversation === this.#window?.conversation;
       if (here) this.#window?.changed(change.entry);
+      // What comes before he has touched anything was waiting for him.
+      if (here && change.kind === 'entry' && change.entry.from === 'peer' && !this.#isTouched)
+        this.session.unreadFrom ??= change.entry.id;
       if (change.kind === 'entry') this.#arrived(change.conversation, change.entry, here);
       else if (!here) return;
+    }
+    switch (change.kind) {
+      case 'loaded':
+        if (change.conversation === this.#window?.conversation) this.#window.loaded();
+        break;
+      case 'connection':
+        if (this.#chat.connection().state === 'online') this.session.beginAgain();
+        break;
+      case 'notice':
+        this.#say(change.text, 'warn');
+        break;
+      case 'over':
+        return this.#hands.fail(change.error);
     }
     this.#hands.draw();
   }
 
   #arrived(conversation: string, entry: Entry, here: boolean): void {
-    if (!entry.notify || entry.from !== 'peer') return;
-    this.#hands.ring();
-    if (here) return;
+    if (entry.from !== 'peer') return;
+    if (entry.notify) this.#hands.ring();
+    if (here || !(entry.notify || this.#window === null)) return;
     const all = this.#chat.conversations();
     const at = all.findIndex(({ id }) => id === conversation);
     const key = at >= 0 && at < 9 ? `: Alt-${at + 1}` : '';
-    this.#say(`URGENT from ${nameOf(all[at]?.name ?? '')}${key}`, 'urgent');
+    const name = nameOf(all[at]?.name ?? '');
+    if (entry.notify) this.#say(`URGENT from ${name}${key}`, 'urgent');
+    else this.#say(`${name} has written${key}`, 'good');
   }
 
   #say(text: string, style: Style): void {
@@ -198,6 +251,7 @@ export class App {
 
   #voice(): Voice {
     return {
+      draws: true,
       say: (text, style) => {
         this.#say(text, style);
         this.#hands.draw();
@@ -207,6 +261,7 @@ export class App {
         this.#hands.draw();
       },
       refused: (text, why) => {
+        this.#isLeaving = false;
         if (this.editor.text === '') this.editor.set(text);
         this.#say(why, 'warn');
         this.#hands.draw();
@@ -227,6 +282,8 @@ export class App {
     this.#window = current ? new Window(this.#chat, this.#blocks, current.id) : null;
     this.#blocks.forget(); // ids are of one conversation
     this.#hit = null;
+    this.#isTouched = false;
+    this.#notice = null;
     this.#told = null;
     this.#clearedAt = null;
     this.#hands.draw();

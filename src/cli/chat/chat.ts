@@ -8,14 +8,15 @@ import { loop } from './loop.ts';
 import type { Chat } from './model.ts';
 import { painter } from './paint.ts';
 import { plain } from './plain.ts';
+import type { Session } from './session.ts';
 
 export type ModeName = 'full' | 'inline' | 'plain';
 
 export interface Options {
   /** What the user asked for; null: the best that the terminal can. */
   readonly mode: ModeName | null;
-  /** The id of the first conversation. */
-  readonly start: string | null;
+  /** What the session begins with: a conversation, or somebody to look for. */
+  readonly start: (session: Session) => void;
 }
 
 /** Plain without a terminal on either side, or on one that can do nothing. */
@@ -31,7 +32,7 @@ export function openChat(chat: Chat, { mode, start }: Options): Promise<End> {
   const paint = painter(!process.env.NO_COLOR);
   return loop({ input, output }, (hands) => {
     const app = new App(chat, hands);
-    if (start !== null) app.session.go(start);
+    start(app.session);
     const made = chosen === 'full' ? fullScreen(app, paint) : inline(app, chat, paint);
     return { app, mode: made };
   });

@@ -9,12 +9,12 @@ export interface Command {
 export const COMMANDS = {
   help: { usage: '/help', about: 'these commands, and the keys' },
   msg: { usage: '/msg WHO [TEXT]', about: 'go to a conversation, or begin one' },
-  verify: { usage: '/verify [yes]', about: 'compare the safety number; yes: it was the same' },
+  verify: { usage: '/verify [yes]', about: 'the safety number; yes: it was the same' },
   trust: { usage: '/trust', about: 'accept the changed key of this person' },
   me: { usage: '/me TEXT', about: 'say what you do' },
   notify: { usage: '/notify TEXT', about: 'send a message marked as urgent' },
   status: { usage: '/status', about: 'the connection, the relay, what waits' },
-  search: { usage: '/search WORDS', about: 'find in this conversation; again: the one before' },
+  search: { usage: '/search WORDS', about: 'find here; again: the one before' },
   clear: { usage: '/clear', about: 'empty the screen; nothing is deleted' },
   quit: { usage: '/quit', about: 'leave' },
 } as const satisfies Record<string, Command>;
@@ -45,7 +45,8 @@ export function parse(input: string): Parsed {
 export const HELP: readonly string[] = [
   ...Object.values(COMMANDS).map(({ usage, about }) => `${usage.padEnd(16)} ${about}`),
   '//TEXT           a message that begins with /',
-  'Enter sends, Alt-Enter begins a line, Tab completes, PgUp and PgDn scroll,',
-  'Alt-1 to Alt-9 change the conversation, Ctrl-R finds what was typed before,',
-  'Ctrl-L draws anew, Ctrl-Z suspends, Ctrl-C empties the input, Ctrl-D leaves.',
+  'Enter sends, Alt-Enter begins a line, Tab completes,',
+  'PgUp and PgDn scroll, Alt-1 to Alt-9 change to another,',
+  'Ctrl-R finds what was typed before, Ctrl-L draws anew,',
+  'Ctrl-Z suspends, Ctrl-C empties the input, Ctrl-D leaves.',
 ];

@@ -61,6 +61,13 @@ export function day(at: number): string {
   return `${DAYS[date.getDay()]} ${date.getDate()} ${month} ${date.getFullYear()}`;
 }
 
+/** Day and time in one word or two. */
+export function stamp(at: number): string {
+  const date = new Date(at);
+  const month = MONTHS[date.getMonth()]?.slice(0, 3);
+  return month ? `${date.getDate()} ${month} ${clock(at)}` : 'at an impossible time';
+}
+
 /** Lays out entries of one conversation, each once. */
 export class Blocks {
   readonly #kept = new Map<string, { entry: Entry; key: string; lines: readonly Line[] }>();
@@ -93,6 +100,7 @@ function same(a: Entry, b: Entry): boolean {
     (a.text === b.text &&
       a.state === b.state &&
       a.at === b.at &&
+      a.written === b.written &&
       a.from === b.from &&
       a.notify === b.notify &&
       a.action === b.action)
@@ -138,9 +146,11 @@ function headOf(entry: Entry, peer: string): Span[] {
   const urgent: Span[] = entry.notify ? [{ text: 'URGENT', style: 'urgent' }, { text: ' ' }] : [];
   const mine = entry.from === 'me';
   const style = mine ? 'me' : 'peer';
+  const late: Span[] =
+    entry.written === null ? [] : [{ text: `(${stamp(entry.written)}) `, style: 'dim' }];
   // No alias has a > or a colon: nobody can be called so that his words look like ours.
   const name = entry.action ? `* ${mine ? 'me' : peer} ` : mine ? 'me> ' : `${peer}: `;
-  return [time, ...urgent, { text: name, style }];
+  return [time, ...late, ...urgent, { text: name, style }];
 }
 
 function styleOf(entry: Entry, hit: boolean): Style | undefined {

@@ -8,7 +8,7 @@ import { layInput } from './lay.ts';
 import type { Mode } from './loop.ts';
 import type { Chat, Entry } from './model.ts';
 import { fill, fit, type Paint, type Span, spansWidth } from './paint.ts';
-import type { Size } from './view.ts';
+import { type Size, trustOf } from './view.ts';
 
 const FIRST = 20; // entries shown of what was before
 const MOST = 500; // new ones in one go
@@ -29,15 +29,16 @@ export function inline(app: App, chat: Chat, paint: Paint): Mode {
     if (!current) return [];
     const look = app.look(size.columns);
     const lines: Line[] = [];
-    let entries: readonly Entry[];
-    if (current.id !== conversation || !last) {
-      if (current.id !== conversation)
-        lines.push(rule(fit(nameOf(current.name), size.columns - 6), size.columns, 'bold'));
-      if (current.id !== conversation) blocks.forget();
+    const isNew = current.id !== conversation;
+    const { entries, pending } =
+      isNew || !last ? chat.before(current.id, null, FIRST) : chat.after(current.id, last.id, MOST);
+    if (isNew && pending) return [];
+    if (isNew) {
+      lines.push(rule(fit(nameOf(current.name), size.columns - 6), size.columns, 'bold'));
+      blocks.forget();
       conversation = current.id;
       last = null;
-      entries = chat.before(current.id, null, FIRST);
-    } else entries = chat.after(current.id, last.id, MOST);
+    }
     for (const entry of entries) {
       // Without ticks: they would stay as they are.
       const state = entry.state === 'failed' ? entry.state : null;
@@ -112,13 +113,15 @@ function statusLine(app: App, chat: Chat, columns: number): Line {
   const { notice, connection, conversations, current } = app.scene();
   const here = conversations.find(({ id }) => id === current);
   if (notice) return fill([{ text: presentable(notice.text), style: notice.style }], columns);
-  const trust = here?.trust === 'changed' ? 'KEY CHANGED' : (here?.trust ?? '');
-  const own = here ? chat.before(here.id, null, 1).at(-1) : undefined;
-  const parts = [here ? nameOf(here.name) : 'nobody yet: /msg WHO', trust, connection.state];
+  const trust = here ? trustOf(here) : '';
+  const own = here ? chat.before(here.id, null, 1).entries.at(-1) : undefined;
+  const { state, why } = connection;
+  const parts = [here ? nameOf(here.name) : 'nobody yet: /msg WHO', trust, state];
   if (own?.state) parts.push(TICKS[own.state]);
   for (const each of conversations)
     if (each.id !== current && each.unread > 0)
       parts.push(`${each.urgent ? 'URGENT ' : ''}${nameOf(each.name)}: ${each.unread} unread`);
+  if (why !== null) parts.push(presentable(why));
   const style: Span['style'] = here?.trust === 'changed' ? 'urgent' : 'dim';
   return fill([{ text: parts.filter(Boolean).join(' · '), style }], columns);
 }

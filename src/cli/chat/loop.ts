@@ -8,6 +8,7 @@ import { KeyReader } from './keys.ts';
 import type { Size } from './view.ts';
 
 const FRAME_MS = 16;
+const GRACE_MS = 2_000;
 
 /** How the app gets onto a terminal. */
 export interface Mode {
@@ -36,6 +37,7 @@ export async function loop(
   let drawn = 0;
   let dirty = false;
   let over = false;
+  let failure: { readonly error: unknown } | null = null;
 
   const drawNow = () => {
     if (timer) clearTimeout(timer);
@@ -64,6 +66,10 @@ export async function loop(
     suspend: () => guard.suspend(),
     ring: () => output.write('\x07'),
     quit: () => end('quit'),
+    fail: (error) => {
+      failure = { error };
+      end('quit');
+    },
   };
   const { app, mode } = make(hands);
   const guard = new Guard({
@@ -89,7 +95,10 @@ export async function loop(
   dirty = true;
   drawNow();
   try {
-    return await ended;
+    const how = await ended;
+    if (failure) throw (failure as { readonly error: unknown }).error;
+    if (how !== 'quit') await kept(app); // the terminal has been given back by now
+    return how;
   } finally {
     over = true;
     if (timer) clearTimeout(timer);
@@ -101,4 +110,14 @@ export async function loop(
     guard.close();
     app.close();
   }
+}
+
+/** Waits a little for what was entered to be kept: who ends a program does not wait for ever. */
+async function kept(app: App): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const enough = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, GRACE_MS);
+  });
+  await Promise.race([app.session.idle(), enough]);
+  clearTimeout(timer);
 }

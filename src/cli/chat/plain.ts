@@ -1,13 +1,14 @@
 // --plain: lines in, lines out, in words, nothing ever rewritten: for screen readers, pipes and terminals
 // that can do nothing. Each line that is read is a message or a command.
 
-import { systemCode } from '../../lib/errors.ts';
+import { FleximError, systemCode } from '../../lib/errors.ts';
 import { presentable } from '../../lib/text.ts';
 import { MAX_INPUT } from './editor.ts';
-import { clock, nameOf } from './entries.ts';
+import { clock, nameOf, stamp } from './entries.ts';
 import { type End, ending } from './guard.ts';
 import type { Change, Chat, Entry } from './model.ts';
 import { Session } from './session.ts';
+import { trustOf } from './view.ts';
 
 const FIRST = 20;
 const MAX_LINE = 4 * MAX_INPUT; // bytes
@@ -21,18 +22,27 @@ export interface PlainStreams {
 export async function plain(
   { input, output }: PlainStreams,
   chat: Chat,
-  start: string | null,
+  start: (session: Session) => void,
 ): Promise<End> {
   const { ended, end } = ending();
+  let failure: { readonly error: unknown } | null = null;
+  let owed: string | null = null; // the conversation whose unread entries are being read
+  let refusals = 0;
+  const held = new Set<string>(); // what came of it meanwhile
   const print = (text: string, lines = false) => {
     output.write(`${presentable(text, { lines }).replaceAll('\n', '\n  ')}\n`);
   };
+  const refuse = (why: string) => {
+    refusals++;
+    print(why);
+  };
   const session = new Session(chat, {
+    draws: false,
     say: (text) => print(text),
     show: (lines) => {
       for (const line of lines) print(line);
     },
-    refused: (_, why) => print(why),
+    refused: (_, why) => refuse(why),
     went: () => introduce(),
     found: ({ entry, nth, of }) => {
       const name = session.current?.name ?? '';
@@ -45,31 +55,57 @@ export async function plain(
     const { current } = session;
     if (!current) return;
     const { state, transport } = chat.connection();
-    const trust = { unverified: 'not verified', verified: 'verified', changed: 'KEY CHANGED' };
     print(
-      `Conversation with ${nameOf(current.name)}, ${trust[current.trust]}. ${state}, ${transport}. /help`,
+      `Conversation with ${nameOf(current.name)}, ${trustOf(current)}. ${state}, ${transport}. /help`,
     );
-    const unread = chat.before(current.id, null, Math.min(FIRST, Math.max(1, current.unread)));
-    for (const entry of current.unread > 0 ? unread : []) print(wordsOf(entry, current.name), true);
+    owed = current.id;
+    held.clear();
+    catchUp();
+  };
+  /** What was unread, once it is there. */
+  const catchUp = () => {
+    const { current } = session;
+    if (!current || current.id !== owed) return;
+    const { entries, pending } = chat.before(current.id, null, FIRST);
+    if (pending) return;
+    owed = null;
+    const isNew = ({ id }: Entry) => id === current.firstUnread || held.has(id);
+    const from = current.unread > entries.length ? 0 : entries.findIndex(isNew);
+    const unread = from < 0 ? [] : entries.slice(from);
+    for (const entry of unread) print(wordsOf(entry, current.name), true);
     if (current.unread > unread.length)
       print(`${current.unread - unread.length} more before these`);
-    const newest = unread.at(-1);
+    const newest = entries.at(-1);
     if (newest) chat.seen(current.id, newest.id);
   };
-  const stop = chat.onChange(reporter(chat, print));
+  const report = reporter(chat, print);
+  const stop = chat.onChange((change) => {
+    if (change.kind === 'over') {
+      failure = { error: change.error };
+      return end('quit');
+    }
+    if (change.kind === 'loaded') return catchUp();
+    if (change.kind === 'entry' && change.conversation === owed)
+      return void (change.entry.from !== 'me' && held.add(change.entry.id));
+    if (change.kind === 'connection' && chat.connection().state === 'online') session.beginAgain();
+    report(change);
+  });
   const reading = readLines(input, {
     line: (text) => session.enter(text),
-    refused: (why) => print(why),
-    end: () => session.idle.then(() => end('quit')),
+    refused: refuse,
+    end: () => session.idle().then(() => end('quit')),
   });
   const lost = (error: unknown) => {
     if (!['EPIPE', 'EIO'].includes(systemCode(error) ?? '')) throw error;
     end('gone');
   };
   output.on('error', lost);
-  if (start !== null) session.go(start);
+  start(session);
   try {
-    return await ended;
+    const how = await ended;
+    if (failure) throw (failure as { readonly error: unknown }).error;
+    if (refusals > 0 && !isTerminal(input)) throw notSent(refusals);
+    return how;
   } finally {
     reading();
     stop();
@@ -78,7 +114,10 @@ export async function plain(
 }
 
 export function wordsOf(entry: Entry, peer: string): string {
-  const at = clock(entry.at);
+  const at =
+    entry.written === null
+      ? clock(entry.at)
+      : `${clock(entry.at)} (written ${stamp(entry.written)})`;
   if (entry.from === 'system') return `${at}: ${entry.text}`;
   const name = entry.from === 'me' ? 'me' : nameOf(peer);
   const who = entry.notify ? `URGENT from ${name}` : name;
@@ -89,9 +128,10 @@ export function wordsOf(entry: Entry, peer: string): string {
 function reporter(chat: Chat, print: (text: string, lines?: boolean) => void) {
   let connection = chat.connection().state;
   return (change: Change): void => {
+    if (change.kind === 'notice') return print(change.text);
     if (!('entry' in change)) {
-      const { state } = chat.connection();
-      if (state !== connection) print(state);
+      const { state, why } = chat.connection();
+      if (state !== connection) print(why === null ? state : `${state}: ${why}`);
       connection = state;
       return;
     }
@@ -158,4 +198,12 @@ function decode(decoder: { decode(raw: Uint8Array): string }, raw: Buffer): stri
   } catch {
     return null;
   }
+}
+
+const isTerminal = (input: NodeJS.ReadableStream) => 'isTTY' in input && input.isTTY === true;
+
+/** A person has read why; a script has its exit code. */
+function notSent(count: number): FleximError {
+  const what = count === 1 ? 'one line was' : `${count} lines were`;
+  return new FleximError('bad-input', `${what} not sent; why stands above`);
 }

@@ -18,6 +18,8 @@ export interface Hit {
 
 /** How a mode speaks. Texts may hold what others wrote: the mode makes them presentable. */
 export interface Voice {
+  /** What is no text may be shown, too. */
+  readonly draws: boolean;
   say(text: string, style: Style): void;
   show(lines: readonly string[]): void;
   /** It was not sent, and must not be lost. */
@@ -33,6 +35,10 @@ export class Session {
   readonly #voice: Voice;
   #current: string | null = null;
   #work: Promise<void> = Promise.resolve();
+  #refusals = 0;
+  #isBeginning = false;
+  /** Whom the chat was begun with, as long as he was not found. */
+  #wanted: string | null = null;
   #search: { words: string; hits: readonly Entry[]; at: number } | null = null;
   /** Above which entry the unread rule stands. */
   unreadFrom: string | null = null;
@@ -47,8 +53,44 @@ export class Session {
   }
 
   /** All that was entered is done, as far as it can be. */
-  get idle(): Promise<void> {
-    return this.#work;
+  async idle(): Promise<void> {
+    for (let work: unknown = null; work !== this.#work; ) {
+      work = this.#work;
+      await work;
+    }
+  }
+
+  /** Goes to somebody by name, key or address. What is entered meanwhile waits for it. */
+  begin(who: string): void {
+    this.#wanted = who;
+    this.#isBeginning = true;
+    this.#voice.say(`looking for ${who} …`, 'dim');
+    this.#do(async () => {
+      try {
+        const id = await this.#chat.open(who);
+        this.#wanted = null;
+        this.go(id);
+      } catch (error) {
+        if (!isFleximError(error, 'not-connected')) this.#wanted = null;
+        throw error;
+      } finally {
+        this.#isBeginning = false;
+      }
+    });
+  }
+
+  /** There is a connection again: who could not be looked up can be now. */
+  beginAgain(): void {
+    if (this.#wanted !== null && !this.#isBeginning && this.#current === null)
+      this.begin(this.#wanted);
+  }
+
+  /** Leaves when everything that was entered is kept; not, when something of it was refused. */
+  leave(): void {
+    const refusals = this.#refusals;
+    this.#do(async () => {
+      if (this.#refusals === refusals) this.#voice.quit();
+    });
   }
 
   go(id: string): void {
@@ -66,13 +108,15 @@ export class Session {
 
   /** Takes what was entered. One after the other: messages keep their order. */
   enter(input: string): void {
-    const where = this.#current;
     const parsed = parse(input);
+    if (this.#isBeginning && parsed.kind === 'message')
+      return this.#do(async () => this.enter(input));
+    const where = this.#current;
     switch (parsed.kind) {
       case 'nothing':
         return;
       case 'unknown':
-        return this.#voice.refused(input, parsed.why);
+        return this.#refuse(input, parsed.why);
       case 'message':
         return this.#send(where, input, { text: parsed.text, notify: false, action: false });
       case 'command':
@@ -91,15 +135,15 @@ export class Session {
   }
 
   #send(where: string | null, input: string, message: Outgoing): void {
-    if (where === null) return this.#voice.refused(input, 'not sent: to whom? /msg WHO');
-    if (message.text.trim() === '') return this.#voice.refused(input, 'not sent: there is no text');
+    if (where === null) return this.#refuse(input, 'not sent: to whom? /msg WHO');
+    if (message.text.trim() === '') return this.#refuse(input, 'not sent: there is no text');
     this.unreadFrom = null;
     this.#do(async () => {
       const to = this.#chat.conversations().find(({ id }) => id === where);
       if (to?.trust === 'changed') {
         const name = nameOf(to.name);
         const why = `not sent: the key of ${name} changed. Compare with /verify, accept with /trust`;
-        return this.#voice.refused(input, why);
+        return this.#refuse(input, why);
       }
       await this.#chat.send(where, message);
     }, input);
@@ -114,7 +158,7 @@ export class Session {
       case 'help':
         return this.#voice.show(HELP);
       case 'quit':
-        return this.#do(async () => this.#voice.quit());
+        return this.leave();
       case 'clear':
         return this.#voice.clear();
       case 'me':
@@ -127,7 +171,7 @@ export class Session {
         return this.#message(input, rest);
     }
     if (where === null) return this.#voice.say(`/${name}: with whom? /msg WHO first`, 'warn');
-    if (name === 'search') return this.#find(where, rest);
+    if (name === 'search') return this.#do(() => this.#find(where, rest));
     if (name === 'verify') return this.#do(() => this.#verify(where, rest));
     this.#do(() => this.#trust(where));
   }
@@ -143,9 +187,10 @@ export class Session {
   }
 
   async #verify(where: string, rest: string): Promise<void> {
-    const name = nameOf(this.#chat.conversations().find(({ id }) => id === where)?.name ?? '');
+    const peer = this.#chat.conversations().find(({ id }) => id === where);
+    const name = nameOf(peer?.name ?? '');
     if (rest === 'yes') {
-      await this.#chat.verified(where);
+      this.#goOn(where, await this.#chat.verified(where));
       return this.#voice.say(`${name} is verified`, 'good');
     }
     if (rest !== '') return this.#voice.say(`how: ${COMMANDS.verify.usage}`, 'warn');
@@ -153,28 +198,36 @@ export class Session {
     const groups = number.split(' ');
     const rows = [0, 4, 8].map((from) => `    ${groups.slice(from, from + 4).join(' ')}`);
     this.#voice.show([
-      `The safety number of ${name} and you, the same on both screens:`,
+      peer?.trust === 'changed'
+        ? `The safety number of the NEW key of ${name} and you, the same on both screens:`
+        : `The safety number of ${name} and you, the same on both screens:`,
       ...rows,
       'Read it to each other, not over this chat. Is it the same? /verify yes',
-      ...qr,
+      ...(this.#voice.draws ? qr : []),
     ]);
   }
 
   async #trust(where: string): Promise<void> {
     const to = this.#chat.conversations().find(({ id }) => id === where);
     if (to?.trust !== 'changed') return this.#voice.say('the key has not changed', 'dim');
-    await this.#chat.trust(where);
+    this.#goOn(where, await this.#chat.trust(where));
     this.#voice.say(`the new key of ${nameOf(to.name)} is accepted; /verify compares it`, 'good');
   }
 
+  /** A key that was accepted has a conversation of its own. */
+  #goOn(before: string, now: string): void {
+    if (this.#current === before) this.go(now);
+  }
+
   /** Goes from the newest hit to older ones. */
-  #find(where: string, words: string): void {
+  async #find(where: string, words: string): Promise<void> {
     const before = this.#search;
     if (words === '' && !before) return this.#voice.say(`how: ${COMMANDS.search.usage}`, 'warn');
     const again = before !== null && (words === '' || words === before.words);
     const search = again
       ? { ...before, at: before.at + 1 }
-      : { words, hits: this.#chat.search(where, words, MAX_HITS), at: 0 };
+      : { words, hits: await this.#chat.search(where, words, MAX_HITS), at: 0 };
+    if (where !== this.#current) return; // he has gone elsewhere meanwhile
     const entry = search.hits[search.at];
     if (!entry) {
       const why = search.at > 0 ? 'no older entry has' : 'no entry has';
@@ -188,7 +241,12 @@ export class Session {
     this.#work = this.#work.then(work).catch((error: unknown) => {
       if (!isFleximError(error)) throw error;
       if (input === undefined) this.#voice.say(error.message, 'warn');
-      else this.#voice.refused(input, `not sent: ${error.message}`);
+      else this.#refuse(input, `not sent: ${error.message}`);
     });
+  }
+
+  #refuse(input: string, why: string): void {
+    this.#refusals++;
+    this.#voice.refused(input, why);
   }
 }

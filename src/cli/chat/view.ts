@@ -3,7 +3,8 @@
 
 import { presentable } from '../../lib/text.ts';
 import { type Line, nameOf } from './entries.ts';
-import { type Input, layInput } from './lay.ts';
+import { widthOf } from './graphemes.ts';
+import { type Input, layInput, wrap } from './lay.ts';
 import type { Connection, Conversation } from './model.ts';
 import { fill, fit, type Paint, type Span, type Style, spansWidth } from './paint.ts';
 
@@ -13,6 +14,7 @@ const WITH_LIST = 60;
 const MAX_LIST = 24;
 const WITH_BANNER = 7;
 const PROMPT = 2;
+const PICTURE = /^[ \u2580\u2584\u2588]+$/; // half blocks
 
 export interface Size {
   readonly columns: number;
@@ -110,6 +112,7 @@ const TRUST = {
   verified: 'verified',
   changed: 'KEY CHANGED',
 } as const;
+const REQUEST = 'wrote first, not verified';
 const MARKS = { online: '●', connecting: '◌', offline: '○' } as const;
 
 function header(scene: Scene, columns: number): Line {
@@ -128,8 +131,13 @@ function header(scene: Scene, columns: number): Line {
   return [{ text: `${before ?? ''}${padding} ${shown} `, style }];
 }
 
+/** How sure one can be that it is this person. */
+export function trustOf({ isRequest, trust }: Conversation): string {
+  return isRequest && trust === 'unverified' ? REQUEST : TRUST[trust];
+}
+
 function leftOf(current: Conversation, scene: Scene, columns: number): string {
-  const parts = [` ${nameOf(current.name)}`, TRUST[current.trust]];
+  const parts = [` ${nameOf(current.name)}`, trustOf(current)];
   if (current.presence) parts.push(current.presence);
   const others = scene.conversations.filter((each) => each.id !== current.id && each.unread > 0);
   const unread = others.reduce((sum, each) => sum + each.unread, 0);
@@ -153,9 +161,10 @@ function idleStatus(scene: Scene): Notice {
   if (current?.trust === 'changed')
     return { text: 'key changed, nothing is sent: /verify, /trust', style: 'warn' };
   if (!scene.following) return { text: 'more below: PgDn', style: 'dim' };
-  if (scene.connection.state !== 'online')
+  const { state, why } = scene.connection;
+  if (state !== 'online')
     return {
-      text: `${scene.connection.state}: messages wait until there is a connection`,
+      text: `${state}: ${why ?? 'messages wait until there is a connection'}`,
       style: 'warn',
     };
   if (current?.presence === 'typing')
@@ -163,11 +172,22 @@ function idleStatus(scene: Scene): Notice {
   return { text: current ? '/help' : 'nobody yet: /msg WHO', style: 'dim' };
 }
 
+// Words are wrapped; a picture (a QR code) is shown whole or not at all.
 function panelLines(panel: readonly string[], height: number, columns: number): Line[] {
-  const lines = panel.map((text): Line => [{ text: fit(presentable(text), columns) }]);
+  const words = panel.filter((text) => !PICTURE.test(text));
+  const picture = panel.filter((text) => PICTURE.test(text));
+  const lines = words.flatMap((text) => wrap(presentable(text), columns));
+  const width = Math.max(0, ...picture.map(widthOf));
+  const fits =
+    picture.length === 0 || (width <= columns && lines.length + picture.length + 1 <= height);
+  if (fits) lines.push(...picture);
+  else
+    lines.push(
+      ...wrap(`(the QR code needs ${width} columns and ${picture.length} lines)`, columns),
+    );
   const end: Line = [{ text: fit('(any key goes back)', columns), style: 'dim' }];
-  const fitting = lines.length + 1 <= height ? lines : lines.slice(0, Math.max(0, height - 1));
-  return [...fitting, end];
+  const shown = lines.slice(0, Math.max(0, height - 1)).map((text): Line => [{ text }]);
+  return [...shown, end];
 }
 
 function listLines(scene: Scene, columns: number, height: number): Line[] {
@@ -189,13 +209,14 @@ function listLines(scene: Scene, columns: number, height: number): Line[] {
 }
 
 function listItem(
-  { name, unread, urgent, trust }: Conversation,
+  { name, unread, urgent, trust, isRequest }: Conversation,
   index: number,
   { columns, selected }: { readonly columns: number; readonly selected: boolean },
 ): Line {
   const style = selected ? 'selected' : urgent ? 'urgent' : unread > 0 ? 'bold' : undefined;
   const count = unread > 999 ? '999+' : unread > 0 ? String(unread) : '';
-  const end = ` ${urgent ? '!' : ''}${trust === 'changed' ? '?' : ''}${count}`;
+  const doubt = trust === 'changed' ? '?' : isRequest ? '+' : '';
+  const end = ` ${urgent ? '!' : ''}${doubt}${count}`;
   const number = index < 9 ? `${index + 1} ` : '  ';
   const room = columns - number.length - end.length;
   const shown = fit(nameOf(name), room);

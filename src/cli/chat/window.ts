@@ -2,11 +2,13 @@
 // or stands still on an anchor while others come.
 
 import type { Blocks, Line, Look } from './entries.ts';
-import type { Chat, Entry } from './model.ts';
+import type { Chat, Entry, Part } from './model.ts';
 
 /** The lowest entry on the screen, and how many of its lines are below the edge; null: the newest. */
 type Anchor = { readonly entry: Entry; readonly hidden: number } | null;
 type Source = Pick<Chat, 'before' | 'after'>;
+
+const READING: Line = [{ text: '… being read …', style: 'dim' }];
 
 export class Window {
   readonly #chat: Source;
@@ -16,8 +18,8 @@ export class Window {
   // What was read before the anchor, until something changes.
   #page: {
     readonly below: string | null;
-    readonly entries: readonly Entry[];
-    asked: number;
+    readonly part: Part;
+    readonly asked: number;
   } | null = null;
 
   constructor(chat: Source, blocks: Blocks, conversation: string) {
@@ -40,6 +42,11 @@ export class Window {
     if (this.#anchor?.entry.id === entry.id) this.#anchor = { ...this.#anchor, entry };
   }
 
+  /** More can be read now. */
+  loaded(): void {
+    this.#page = null;
+  }
+
   /** Shows an entry at the lower edge. */
   goTo(entry: Entry): void {
     this.#anchor = { entry, hidden: 0 };
@@ -47,7 +54,7 @@ export class Window {
 
   /** The newest entry on the screen. */
   lowest(): Entry | null {
-    return this.#anchor?.entry ?? this.#before(null, 1).at(-1) ?? null;
+    return this.#anchor?.entry ?? this.#before(null, 1).entries.at(-1) ?? null;
   }
 
   /** At most `height` lines, the last ones at the end; while following, none up to `cleared`. */
@@ -60,13 +67,18 @@ export class Window {
       parts.push(shown);
       missing -= shown.length;
     }
-    const entries = this.#before(this.#anchor?.entry.id ?? null, height + 1);
+    const { entries, pending } = this.#before(this.#anchor?.entry.id ?? null, height + 1);
+    let isWhole = !pending;
     for (let i = entries.length - 1; i >= 0 && missing > 0; i--) {
-      if (this.following && entries[i]?.id === cleared) break;
+      if (this.following && entries[i]?.id === cleared) {
+        isWhole = true;
+        break;
+      }
       const block = this.#blocks.of(entries[i] as Entry, entries[i - 1] ?? null, look);
       parts.push(block);
       missing -= block.length;
     }
+    if (missing > 0 && !isWhole) parts.push([READING]);
     return parts.reverse().flat().slice(-height);
   }
 
@@ -86,7 +98,7 @@ export class Window {
       this.#anchor = { entry: lowest, hidden };
       return;
     }
-    const previous = this.#before(lowest.id, 1).at(-1);
+    const previous = this.#before(lowest.id, 1).entries.at(-1);
     if (previous) this.#anchor = { entry: previous, hidden: 0 };
   }
 
@@ -97,13 +109,16 @@ export class Window {
         this.#anchor = { entry, hidden: hidden - 1 };
         continue;
       }
-      const [next] = this.#chat.after(this.conversation, entry.id, 1);
+      const { entries, pending } = this.#chat.after(this.conversation, entry.id, 1);
+      const [next] = entries;
+      if (!next && pending) return;
       if (!next) this.#anchor = null;
       else this.#anchor = { entry: next, hidden: this.#blockOf(next, look).length - 1 };
     }
     const anchor = this.#anchor;
     if (!anchor || anchor.hidden > 0) return;
-    if (this.#chat.after(this.conversation, anchor.entry.id, 1).length === 0) this.#anchor = null;
+    const { entries, pending } = this.#chat.after(this.conversation, anchor.entry.id, 1);
+    if (entries.length === 0 && !pending) this.#anchor = null;
   }
 
   #anchorBlock(look: Look): readonly Line[] {
@@ -111,14 +126,17 @@ export class Window {
   }
 
   #blockOf(entry: Entry, look: Look): readonly Line[] {
-    return this.#blocks.of(entry, this.#before(entry.id, 1).at(-1) ?? null, look);
+    return this.#blocks.of(entry, this.#before(entry.id, 1).entries.at(-1) ?? null, look);
   }
 
-  #before(below: string | null, count: number): readonly Entry[] {
+  #before(below: string | null, count: number): Part {
     const page = this.#page;
-    if (page && page.below === below && page.asked >= count) return page.entries.slice(-count);
-    const entries = this.#chat.before(this.conversation, below, count);
-    this.#page = { below, entries, asked: count };
-    return entries;
+    if (page && page.below === below && page.asked >= count) {
+      const { entries, pending } = page.part;
+      return { entries: entries.slice(-count), pending: pending && entries.length < count };
+    }
+    const part = this.#chat.before(this.conversation, below, count);
+    this.#page = { below, part, asked: count };
+    return part;
   }
 }

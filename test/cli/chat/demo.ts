@@ -22,7 +22,7 @@ chat.send = async (id, message) => {
       throw new TypeError('this is the failure asked for');
     });
   await send(id, message);
-  const mine = chat.before(id, null, 1)[0];
+  const mine = chat.before(id, null, 1).entries[0];
   if (!mine) return;
   let at = 300;
   for (const state of ['accepted', 'delivered'] as const) {
@@ -35,6 +35,6 @@ const timer = values.chatter
   ? setInterval(() => chat.add('bob', `chatter ${count++}`), Number(values.chatter))
   : undefined;
 const mode = values.plain ? 'plain' : values.inline ? 'inline' : null;
-const end = await openChat(chat, { mode, start: 'bob' });
+const end = await openChat(chat, { mode, start: (session) => session.go('bob') });
 clearInterval(timer);
 console.error(`ended: ${end}`);

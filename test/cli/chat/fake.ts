@@ -7,6 +7,7 @@ import type {
   Conversation,
   Entry,
   Outgoing,
+  Part,
   State,
   Trust,
 } from '../../../src/cli/chat/model.ts';
@@ -30,7 +31,9 @@ export class FakeChat implements Chat {
   readonly sent: Outgoing[] = [];
   readonly calls: string[] = [];
   refuses: FleximError | null = null;
-  link: Connection = { state: 'online', transport: 'flexim over tcp, 127.0.0.1:4321' };
+  link: Connection = { state: 'online', transport: 'flexim over tcp, 127.0.0.1:4321', why: null };
+  /** How many of the entries are in memory; the rest is there after `load`. */
+  known = Number.POSITIVE_INFINITY;
   readonly #held = new Map<string, Held>();
   readonly #listeners = new Set<(change: Change) => void>();
   #now = NOON;
@@ -51,6 +54,7 @@ export class FakeChat implements Chat {
       from,
       text,
       at: this.#now,
+      written: null,
       state: from === 'me' ? 'queued' : null,
       notify: false,
       action: false,
@@ -78,8 +82,8 @@ export class FakeChat implements Chat {
     this.tell({ kind: 'conversations' });
   }
 
-  connect(link: Connection): void {
-    this.link = link;
+  connect(link: Omit<Connection, 'why'> & Partial<Connection>): void {
+    this.link = { why: null, ...link };
     this.tell({ kind: 'connection' });
   }
 
@@ -96,6 +100,7 @@ export class FakeChat implements Chat {
     return [...this.#held].map(([id, { entries, places: _, ...held }]) => ({
       ...held,
       id,
+      isRequest: false,
       firstUnread: held.unread > 0 ? (entries.filter(isPeer).at(-held.unread)?.id ?? null) : null,
     }));
   }
@@ -104,19 +109,27 @@ export class FakeChat implements Chat {
     return this.link;
   }
 
-  before(id: string, entry: string | null, count: number): readonly Entry[] {
+  /** As if so many of the newest entries had been read. */
+  load(id: string, known: number): void {
+    this.known = known;
+    this.tell({ kind: 'loaded', conversation: id });
+  }
+
+  before(id: string, entry: string | null, count: number): Part {
     const { entries, places } = this.#of(id);
     const end = entry === null ? entries.length : (places.get(entry) ?? 0);
-    return entries.slice(Math.max(0, end - count), end);
+    const first = Math.max(0, entries.length - this.known);
+    const from = Math.max(first, end - count);
+    return { entries: entries.slice(from, end), pending: end - from < count && first > 0 };
   }
 
-  after(id: string, entry: string, count: number): readonly Entry[] {
+  after(id: string, entry: string, count: number): Part {
     const { entries, places } = this.#of(id);
     const from = (places.get(entry) ?? entries.length) + 1;
-    return entries.slice(from, from + count);
+    return { entries: entries.slice(from, from + count), pending: false };
   }
 
-  search(id: string, words: string, count: number): readonly Entry[] {
+  async search(id: string, words: string, count: number): Promise<readonly Entry[]> {
     const found = this.#of(id).entries.filter(({ text }) => text.includes(words));
     return found.reverse().slice(0, count);
   }
@@ -157,12 +170,14 @@ export class FakeChat implements Chat {
     return { number, qr: ['█▀▀█', '█▄▄█'] };
   }
 
-  async verified(id: string): Promise<void> {
+  async verified(id: string): Promise<string> {
     this.set(id, { trust: 'verified' });
+    return id;
   }
 
-  async trust(id: string): Promise<void> {
+  async trust(id: string): Promise<string> {
     this.set(id, { trust: 'unverified' });
+    return id;
   }
 
   async status(): Promise<readonly string[]> {

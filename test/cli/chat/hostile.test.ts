@@ -11,44 +11,27 @@ import { inline } from '../../../src/cli/chat/inline.ts';
 import { painter } from '../../../src/cli/chat/paint.ts';
 import { plain } from '../../../src/cli/chat/plain.ts';
 import { FakeChat } from './fake.ts';
+import { HOSTILE } from './hostile-texts.ts';
 import { TinyTerminal } from './terminal.ts';
 
 const test = suite('chat: hostile text');
-const quiet = { draw() {}, redraw() {}, suspend() {}, ring() {}, quit() {} };
+const quiet = { draw() {}, redraw() {}, suspend() {}, ring() {}, quit() {}, fail() {} };
 const size = { columns: 70, rows: 20 };
 
-const HOSTILE = [
-  '\x1b[2J\x1b[H\x1b[31mred',
-  '\x1b]0;title\x07\x1b]52;c;aGk=\x1b\\',
-  '\x1bP+q544e\x1b\\\x1b_Gx\x1b\\',
-  '\x9b2J\x9d0;x\x9c\x84\x85\x90',
-  'a\rb\vc\fd\be\x7f\x00\x07',
-  '\u202eevil\u202c \u2066a\u2069 \u200e\u200f\u061c',
-  'zero\u200bwidth\ufeff\u2060\u00ad\u034f\u3164',
-  'line\u2028para\u2029graph\u0085next',
-  '\ud800 lone \udc00',
-  `z${'\u0301'.repeat(5000)}`,
-  '\u0301first',
-  '\u{e0041}\u{e0042}tags',
-  `wide ${'\u1100'.repeat(100)}`,
-  'fake\n12:00 me> yes ✓✓\n\n\n── new ──',
-  '\n'.repeat(500),
-  'x'.repeat(20_000),
-  `${'\u{1f468}\u200d'.repeat(100)}\u{1f469}`,
-];
-
 /** Opens a chat in which everything that comes from others is this text; gives all bytes. */
-function through(
+async function through(
   make: (app: App, chat: FakeChat) => { render(at: typeof size): string; leave(): string },
   text: string,
-): string {
+): Promise<string> {
   const chat = new FakeChat().person('bob', text).person('eve', text);
-  chat.connect({ state: 'online', transport: text });
+  chat.connect({ state: 'offline', transport: text, why: text });
   const app = new App(chat, quiet);
   chat.add('bob', text);
   app.session.go('bob');
   const mode = make(app, chat);
   let bytes = mode.render(size);
+  chat.tell({ kind: 'notice', text });
+  bytes += mode.render(size);
   for (const more of [
     {},
     { notify: true },
@@ -70,6 +53,7 @@ function through(
   for (const command of ['/verify', '/search fake', '/trust']) {
     app.editor.set(command);
     app.press({ kind: 'key', name: 'enter' });
+    await app.session.idle();
     bytes += mode.render(size);
   }
   return bytes + mode.leave();
@@ -87,19 +71,19 @@ const MODES = {
 };
 
 for (const [name, make] of Object.entries(MODES)) {
-  test(`${name}: nothing but our own sequences`, () => {
+  test(`${name}: nothing but our own sequences`, async () => {
     for (const text of HOSTILE)
-      assert.equal(strange(through(make, text)), [], JSON.stringify(text.slice(0, 40)));
+      assert.equal(strange(await through(make, text)), [], JSON.stringify(text.slice(0, 40)));
   });
 
-  test(`${name}: whatever comes`, () => {
+  test(`${name}: whatever comes`, async () => {
     const piece = fc.oneof(
       fc.string({ unit: 'binary', maxLength: 5 }),
       fc.constantFrom(...'\x1b[]\x9b\x07\u202e\u200d\n\r;m2J'),
     );
-    fc.assert(
-      fc.property(fc.array(piece, { maxLength: 30 }), (parts) => {
-        assert.equal(strange(through(make, parts.join(''))), []);
+    await fc.assert(
+      fc.asyncProperty(fc.array(piece, { maxLength: 30 }), async (parts) => {
+        assert.equal(strange(await through(make, parts.join(''))), []);
       }),
       { numRuns: 25 },
     );
@@ -112,7 +96,7 @@ test('plain: words only, and no line of others passes for one of ours', async ()
   const all = HOSTILE.join('|');
   chat.person('bob', HOSTILE[0]).connect({ state: 'online', transport: all });
   chat.add('bob', 'before');
-  const done = plain({ input, output }, chat, 'bob');
+  const done = plain({ input, output }, chat, (session) => session.go('bob'));
   for (const text of HOSTILE) {
     chat.add('bob', text);
     chat.add('bob', text, { notify: true });

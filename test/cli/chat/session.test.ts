@@ -6,7 +6,7 @@ import * as assert from 'uvu/assert';
 import { App } from '../../../src/cli/chat/app.ts';
 import { COMMANDS, parse } from '../../../src/cli/chat/commands.ts';
 import { plain } from '../../../src/cli/chat/plain.ts';
-import { FleximError } from '../../../src/lib/errors.ts';
+import { FleximError, isFleximError } from '../../../src/lib/errors.ts';
 import { FakeChat } from './fake.ts';
 
 process.env.TZ = 'UTC';
@@ -23,13 +23,14 @@ function open(chat = new FakeChat().person('bob').person('carol')) {
     suspend: note('suspend'),
     ring: note('ring'),
     quit: note('quit'),
+    fail: note('fail'),
   };
   const app = new App(chat, hands);
   app.session.go('bob');
   const enter = async (text: string) => {
     app.editor.set(text);
     app.press({ kind: 'key', name: 'enter' });
-    await app.session.idle;
+    await app.session.idle();
     return app.frame(size, paint).lines.join('\n');
   };
   const press = (name: string) => app.press({ kind: 'key', name });
@@ -61,7 +62,7 @@ test('messages, /me, /notify, // and /msg with a text', async () => {
     chat.sent.map(({ text, notify, action }) => `${text}${notify ? '!' : ''}${action ? '*' : ''}`),
     ['one', 'waves*', 'fire!', '/x', 'two\nlines'],
   );
-  assert.is(chat.before('carol', null, 9).length, 1);
+  assert.is(chat.before('carol', null, 9).entries.length, 1);
 });
 
 test('messages keep their order, also when one takes long', async () => {
@@ -77,7 +78,7 @@ test('messages keep their order, also when one takes long', async () => {
   };
   for (const text of ['1', '2', '3']) app.session.enter(text);
   open1();
-  await app.session.idle;
+  await app.session.idle();
   assert.equal(
     chat.sent.map(({ text }) => text),
     ['1', '2', '3'],
@@ -127,7 +128,89 @@ test('/msg to nobody says so, and keeps the text', async () => {
   assert.is(app.editor.text, '/msg dave hello');
 });
 
-test('keys: Alt-1 to Alt-9, Ctrl-C, Ctrl-D, Ctrl-L, Ctrl-Z, Tab', () => {
+/** A chat whose next send waits until it is let go, or refused. */
+function slow(chat: FakeChat) {
+  let settle: (refused?: FleximError) => void = () => {};
+  const send = chat.send.bind(chat);
+  const wait = new Promise<void>((resolve, reject) => {
+    settle = (refused) => (refused ? reject(refused) : resolve());
+  });
+  chat.send = async (id, message) => {
+    await wait;
+    await send(id, message);
+  };
+  return settle;
+}
+const turn = () => new Promise((resolve) => setImmediate(resolve));
+
+for (const how of ['ctrl-d', '/quit'])
+  test(`${how} waits for what was entered to be kept`, async () => {
+    const { app, chat, asked, press } = open();
+    const settle = slow(chat);
+    const leave = () => (how === 'ctrl-d' ? press(how) : app.session.enter(how));
+    app.session.enter('one');
+    leave();
+    await turn();
+    assert.equal(asked, []);
+    settle();
+    await app.session.idle();
+    assert.equal([asked, chat.sent.length], [['quit'], 1]);
+  });
+
+test('what is refused while one leaves keeps one there; Ctrl-D twice does not wait', async () => {
+  const { app, chat, asked, press } = open();
+  const settle = slow(chat);
+  app.session.enter('one');
+  press('ctrl-d');
+  settle(new FleximError('store-full', 'the disk is full'));
+  await app.session.idle();
+  assert.equal([asked, app.editor.text], [[], 'one']);
+  const other = open();
+  slow(other.chat);
+  other.app.session.enter('one');
+  other.press('ctrl-d');
+  await turn();
+  other.press('ctrl-d');
+  assert.equal(other.asked, ['quit']);
+});
+
+test('what is entered while somebody is looked up goes to him', async () => {
+  const { app, chat } = open();
+  let found: () => void = () => {};
+  chat.open = () =>
+    new Promise((resolve) => {
+      found = () => resolve('carol');
+    });
+  app.session.begin('carol');
+  app.session.enter('one');
+  app.session.enter('two');
+  await turn();
+  found();
+  await app.session.idle();
+  assert.is(app.session.current?.id, 'carol');
+  assert.equal(
+    chat.before('carol', null, 9).entries.map(({ text }) => text),
+    ['one', 'two'],
+  );
+});
+
+test('what was found after one has gone elsewhere moves nothing there', async () => {
+  const { app, chat, press } = open();
+  chat.add('bob', 'needle');
+  const search = chat.search.bind(chat);
+  let found: () => void = () => {};
+  const wait = new Promise<void>((resolve) => {
+    found = resolve;
+  });
+  chat.search = (...asked) => wait.then(() => search(...asked));
+  app.session.enter('/search needle');
+  press('alt-2');
+  found();
+  await app.session.idle();
+  assert.not.match(app.frame(size, paint).lines.join('\n'), /1 of 1/);
+});
+
+test('keys: Alt-1 to Alt-9, Ctrl-C, Ctrl-D, Ctrl-L, Ctrl-Z, Tab', async () => {
   const { app, asked, press } = open();
   press('alt-2');
   assert.is(app.session.current?.id, 'carol');
@@ -137,6 +220,7 @@ test('keys: Alt-1 to Alt-9, Ctrl-C, Ctrl-D, Ctrl-L, Ctrl-Z, Tab', () => {
   for (const name of ['home', 'ctrl-d']) press(name);
   assert.is(app.editor.text, 'y');
   for (const name of ['ctrl-c', 'ctrl-c', 'ctrl-l', 'ctrl-z', 'ctrl-d']) press(name);
+  await app.session.idle();
   assert.equal(asked, ['redraw', 'suspend', 'quit']);
   app.editor.set('/sea');
   press('tab');
@@ -163,11 +247,14 @@ async function plainly(
   meanwhile = () => {},
 ): Promise<string> {
   const [from, to] = [new PassThrough(), new PassThrough()];
-  const done = plain({ input: from, output: to }, chat, 'bob');
+  const done = plain({ input: from, output: to }, chat, (session) => session.go('bob'));
   meanwhile();
   for (let at = 0; at < input.length; at += 3) from.write(input.slice(at, at + 3));
   from.end();
-  await done;
+  await done.catch((error: unknown) => {
+    if (!isFleximError(error, 'bad-input')) throw error;
+    to.write(`${error.message}\n`);
+  });
   to.end();
   return (await to.setEncoding('utf8').toArray()).join('');
 }
@@ -193,6 +280,7 @@ test('plain: in words', async () => {
       'NOT SENT to bob: mine',
       'offline',
       'not sent: …',
+      'one line was not sent; why stands above',
       '',
     ].join('\n'),
   );
@@ -200,6 +288,30 @@ test('plain: in words', async () => {
     chat.sent.map(({ text }) => text),
     ['hello', 'waves', '/x'],
   );
+});
+
+test('plain: what is unread is said when it has been read from the disk, and once', async () => {
+  const chat = new FakeChat().person('bob');
+  for (let i = 0; i < 3; i++) chat.add('bob', `unread ${i}`);
+  chat.known = 0;
+  const said = await plainly(chat, '', () => {
+    chat.add('bob', 'just now');
+    chat.load('bob', 9);
+    chat.load('bob', 10);
+  });
+  assert.equal(said.match(/^bob, .*/gm), [
+    ...[0, 1, 2].map((i) => `bob, 12:0${i}: unread ${i}`),
+    'bob, 12:03: just now',
+  ]);
+});
+
+test('plain: a messenger that breaks ends it with its error', async () => {
+  const chat = new FakeChat().person('bob');
+  const error = new FleximError('store-failed', 'torn');
+  const [from, to] = [new PassThrough(), new PassThrough()];
+  const done = plain({ input: from, output: to }, chat, (session) => session.go('bob'));
+  chat.tell({ kind: 'over', error });
+  assert.is(await done.catch((reason: unknown) => reason), error);
 });
 
 test('plain: binary on stdin is not sent, and said', async () => {

@@ -11,7 +11,7 @@ import { TinyTerminal } from './terminal.ts';
 
 process.env.TZ = 'UTC';
 const test = suite('chat: view');
-const still = { draw() {}, redraw() {}, suspend() {}, ring() {}, quit() {} };
+const still = { draw() {}, redraw() {}, suspend() {}, ring() {}, quit() {}, fail() {} };
 const key = (name: string) => ({ kind: 'key', name }) as const;
 
 function open(chat: FakeChat, start = 'bob', hands = still): App {
@@ -72,7 +72,7 @@ test('the header says who, how sure, how connected', () => {
 
 test('conversations with what is unread from 60 columns', () => {
   const screen = look(open(scene()), 60, 12);
-  assert.match(screen[1] as string, /^1 bob +!4│/);
+  assert.match(screen[1] as string, /^1 bob +│/, 'what is on the screen is not unread');
   assert.match(screen[2] as string, /^2 花子 +1│/);
   assert.match(screen[3] as string, /^3 eve +!1│/);
   assert.not.match(look(open(scene()), 59, 12).join(), /eve/);
@@ -125,6 +125,69 @@ test('PgUp and PgDn: nothing is skipped, and back at the end it follows', () => 
   assert.not.match(first, /later/);
 });
 
+test('what is still being read says so, and PgUp goes on when it is there', () => {
+  const chat = new FakeChat().person('bob');
+  for (let i = 0; i < 300; i++) chat.add('bob', `number ${i}`);
+  chat.known = 0;
+  const app = open(chat);
+  assert.match(look(app, 60, 14).join('\n'), /… being read …$/m);
+  assert.not.match(look(app, 60, 14).join('\n'), /Nothing was said/);
+  app.shown();
+  assert.equal(chat.calls, [], 'nothing was seen yet');
+  chat.load('bob', 20);
+  assert.match(look(app, 60, 14).join('\n'), /number 299/);
+  for (let i = 0; i < 9; i++) app.press(key('page-up'));
+  const waiting = look(app, 60, 14).join('\n');
+  assert.match(waiting, /… being read …[\s\S]*number 280/);
+  chat.load('bob', 300);
+  app.press(key('page-up'));
+  assert.match(look(app, 60, 14).join('\n'), /number 27\d/);
+  assert.not.match(look(app, 60, 14).join('\n'), /being read/);
+});
+
+test('PgDn stands still where more is being read, and does not jump to the end', () => {
+  const chat = new FakeChat().person('bob');
+  for (let i = 0; i < 300; i++) chat.add('bob', `number ${i}`);
+  const app = open(chat);
+  look(app, 60, 14);
+  for (let i = 0; i < 9; i++) app.press(key('page-up'));
+  const before = look(app, 60, 14);
+  const after = chat.after.bind(chat);
+  chat.after = () => ({ entries: [], pending: true });
+  app.press(key('page-down'));
+  assert.equal(look(app, 60, 14), before);
+  chat.after = after;
+  app.press(key('page-down'));
+  assert.not.equal(look(app, 60, 14), before);
+  assert.not.match(look(app, 60, 14).join('\n'), /number 299/);
+});
+
+test('what a peer wrote at another time says when', () => {
+  const chat = new FakeChat().person('bob');
+  chat.add('bob', 'late', { written: Date.UTC(2026, 2, 13, 22, 5) });
+  assert.match(look(open(chat), 80, 10).join('\n'), /12:00 \(13 Mar 22:05\) bob: late/);
+});
+
+test('a panel is wrapped, and a QR code is whole or not there', () => {
+  const chat = new FakeChat().person('bob');
+  const qr = Array.from({ length: 15 }, () => '█▀▄ '.repeat(8));
+  chat.verification = async () => ({ number: '11111 '.repeat(12).trim(), qr });
+  const shown = async (columns: number, rows: number) => {
+    const app = open(chat);
+    app.session.enter('/verify');
+    await app.session.idle();
+    return look(app, columns, rows).join('\n');
+  };
+  return Promise.all([shown(80, 30), shown(40, 30), shown(80, 20)]).then(([wide, narrow, low]) => {
+    assert.is(wide.match(/█▀▄/g)?.length, 15 * 8);
+    assert.match(narrow, /\/verify yes/);
+    for (const screen of [low]) {
+      assert.not.match(screen, /█▀▄/);
+      assert.match(screen, /the QR code needs 32 columns and 15 lines/);
+    }
+  });
+});
+
 test('only what is visible is read', () => {
   const chat = new FakeChat().person('bob');
   for (let i = 0; i < 5000; i++) chat.add('bob', `number ${i}`);
@@ -132,7 +195,7 @@ test('only what is visible is read', () => {
   const before = chat.before.bind(chat);
   chat.before = (id, entry, count) => {
     const found = before(id, entry, count);
-    read += found.length;
+    read += found.entries.length;
     return found;
   };
   const app = open(chat);
@@ -162,14 +225,15 @@ test('search goes from the newest hit to older ones; Escape leaves', async () =>
   const chat = new FakeChat().person('bob');
   for (let i = 0; i < 200; i++) chat.add('bob', i % 50 === 0 ? `needle ${i}` : `hay ${i}`);
   const app = open(chat);
-  const enter = (text: string) => {
+  const enter = async (text: string) => {
     app.editor.set(text);
     app.press(key('enter'));
+    await app.session.idle();
     return look(app, 80, 24).join('\n');
   };
-  assert.match(enter('/search needle'), /needle 150[\s\S]*1 of 4/);
-  assert.match(enter('/search'), /needle 100[\s\S]*2 of 4/);
-  assert.match(enter('/search nothing'), /no entry has “nothing”/);
+  assert.match(await enter('/search needle'), /needle 150[\s\S]*1 of 4/);
+  assert.match(await enter('/search'), /needle 100[\s\S]*2 of 4/);
+  assert.match(await enter('/search nothing'), /no entry has “nothing”/);
   app.press(key('escape'));
   assert.match(look(app, 80, 24).join('\n'), /hay 199/);
 });

@@ -1,0 +1,48 @@
+// How the messenger stands with its relay: for the header, and for /status.
+
+import type { MessengerEvent } from '../../client/events.ts';
+import type { Status } from '../../client/messenger.ts';
+import { formatAddress, hostAndPort } from '../../lib/address.ts';
+import type { RelayInfo } from '../../protocols/protocol.ts';
+import type { Agent } from '../agent/agent.ts';
+import type { Connection } from './model.ts';
+
+const CARRIER = 'flexim over tcp';
+const FEW_KEYS = 10;
+
+/** Before anything is known: on the way to the relay of the settings. */
+export function underWay(place: string): Connection {
+  return { state: 'connecting', transport: `${CARRIER}, ${place}`, why: null };
+}
+
+export function connected(relay: RelayInfo): Connection {
+  return { state: 'online', transport: `${CARRIER}, ${hostAndPort(relay)}`, why: null };
+}
+
+export function disconnected(
+  { transport }: Connection,
+  { error, retryMs }: Extract<MessengerEvent, { kind: 'down' }>,
+): Connection {
+  const why = retryMs === null ? `${error.message}. It is not tried again` : error.message;
+  return { state: 'offline', transport, why };
+}
+
+export function statusLines(me: Agent['me'], status: Status, connection: Connection): string[] {
+  const { relay, unsettled, published, oneTimeKeys } = status;
+  const waiting = unsettled === 1 ? '1 message' : `${unsettled} messages`;
+  const few = oneTimeKeys < FEW_KEYS ? ', and they are few' : '';
+  return [
+    `you         ${me.name}`,
+    `key         ${me.key}`,
+    ...(relay
+      ? [`address     ${formatAddress({ ...relay, relayKey: relay.key, person: me.key })}`]
+      : []),
+    `connection  ${connection.state}, ${connection.transport}`,
+    ...(connection.why === null ? [] : [`why         ${connection.why}`]),
+    ...(relay ? [`relay       ${relay.name}`, `relay key   ${relay.key}`] : []),
+    `waiting     ${waiting} that ${unsettled === 1 ? 'is' : 'are'} not known to be delivered`,
+    published
+      ? `prekeys     with the relay, ${oneTimeKeys} for first messages${few}`
+      : 'prekeys     not with the relay yet: nobody can write to you first',
+  ];
+}
