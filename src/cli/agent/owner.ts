@@ -4,7 +4,6 @@
 import { openMessenger } from '../../client/messenger.ts';
 import { ourUid } from '../../keystore/owner.ts';
 import type { Address } from '../../lib/address.ts';
-import { protocols } from '../../protocols/index.ts';
 import type { Link, Pins } from '../../protocols/protocol.ts';
 import { openStore } from '../../store/open.ts';
 import { remember } from '../remember.ts';
@@ -87,6 +86,7 @@ class Relay {
     const { host, port, relayKey } = relay;
     const { identity, label } = opened;
     const alias = options.alias === undefined ? label : options.alias;
+    const { protocols } = await import('../../protocols/index.ts'); // a screen is there before
     const link = await protocols.flexim.dial({
       ...{ host, port, relayKey, identity, pins, alias, signal },
     });
