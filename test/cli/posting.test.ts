@@ -78,6 +78,8 @@ test('no relay: what was taken is kept; who is not known cannot be looked up, an
   await task.stored();
   assert.is(await task.settled(performance.now() + 1), false);
   assert.equal([...task.open.values()], ['queued']);
+  let trouble = null;
+  while (!trouble) trouble = (await alice.agent.ask('status')).trouble;
   const soon = performance.now() + 100;
   const words = await failure(new Watch(alice.agent).connected(soon));
   assert.match(words, new RegExp(`^relay-unreachable: .*127.0.0.1 port ${port}`));
