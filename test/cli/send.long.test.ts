@@ -72,9 +72,9 @@ sending(
   withTwo(async ({ alice, bob, relay }) => {
     await alice.ok('contacts add bob');
     await relay.stop();
-    const said = await alice.fails('send bob later --timeout 300ms', [75, 'send-pending']);
+    const said = await alice.fails('send bob later --timeout 5s', [75, 'send-pending']);
     assert.match(said, new RegExp(`127.0.0.1 port ${relay.port}.*kept here.*still sent`));
-    const unknown = await alice.fails('send carol hi --timeout 300ms', [69, 'relay-unreachable']);
+    const unknown = await alice.fails('send carol hi --timeout 5s', [69, 'relay-unreachable']);
     assert.match(unknown, /nothing listens there/);
     assert.is((await alice.json('history bob'))[0]?.state, 'queued');
     assert.is(bob.port, relay.port);

@@ -3,6 +3,7 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { FleximError } from '../../src/lib/errors.ts';
+import { withResolvers } from '../../src/lib/queue.ts';
 import { DAY_S } from '../../src/lib/time.ts';
 import { Store } from '../../src/store/store.ts';
 import { codeOf } from '../protocols/flexim/links.ts';
@@ -343,6 +344,36 @@ test('caught up: when all that was queued is on the disk, at every connection an
         assert.ok(clockAhead !== null && Math.abs(clockAhead) < 60, `${clockAhead}`);
         await settled(alice);
       }
+    }),
+  ));
+
+test('not caught up while a delivery is not taken yet', () =>
+  withRelay(({ port }) =>
+    withPeople(port, async (alice, bob) => {
+      await bob.close();
+      for (const text of ['one', 'two']) await alice.me.send(bob.key, text);
+      await until(() => alice.events.filter(({ kind }) => kind === 'state').length === 2, 'kept');
+      const gate = withResolvers<void>();
+      const { identity, pins } = bob;
+      const dial = async () => {
+        const link = await dialRelay(port, { identity, pins });
+        async function* late() {
+          await gate.promise;
+          yield* link.deliveries();
+        }
+        return new Proxy(link, {
+          get: (target, name) => {
+            const value = name === 'deliveries' ? late : Reflect.get(target, name);
+            return typeof value === 'function' ? value.bind(target) : value;
+          },
+        });
+      };
+      await (await bob.open({ dial })).up();
+      for (let i = 0; i < 100; i++) await new Promise((resolve) => setImmediate(resolve));
+      assert.is(bob.me.status.caughtUp, false);
+      gate.resolve();
+      await until(() => bob.me.status.caughtUp, 'caught up');
+      assert.equal(bob.got(alice), ['one', 'two']);
     }),
   ));
 

@@ -51,6 +51,7 @@ class Task {
   readonly #settings: Sending;
   readonly #posting: Posting;
   #shown: Promise<unknown> = Promise.resolve();
+  #isDelivered = true; // each that is settled
 
   constructor(watch: Watch, to: Contact, settings: Sending) {
     this.#watch = watch;
@@ -61,7 +62,10 @@ class Task {
       to,
       flags: settings.notify ? ['NOTIFY'] : [],
       wait: settings.wait as 'accepted' | 'delivered',
-      settled: (id, state) => this.#show(id, state),
+      settled: (id, state) => {
+        if (state === 'accepted') this.#isDelivered = false;
+        this.#show(id, state);
+      },
     });
   }
 
@@ -80,7 +84,7 @@ class Task {
     if (failure ?? followed) throw failure ?? followed;
     const { count } = this.#posting;
     const what = count === 1 ? 'it' : `all ${count.toLocaleString('en')}`;
-    const whoHas = this.#settings.wait === 'delivered' ? this.#name : 'the relay';
+    const whoHas = this.#isDelivered ? this.#name : 'the relay';
     tell(count === 0 ? 'there was nothing to send' : `${whoHas} has ${what}`);
   }
 
