@@ -14,7 +14,8 @@ export interface GuestLimits {
   readonly hello: number; // bytes of the first frame …
   readonly helloMs: number; // … and how long it may take
   readonly frame: number; // bytes of any other
-  readonly asked: number; // requests that wait or are under way; then nothing more is read
+  readonly asked: number; // requests that wait or are under way …
+  readonly asking: number; // … and their bytes; then nothing more is read
   readonly waiting: number; // bytes of answers, or of events, that wait to be taken; then none is added
   readonly answer: number; // bytes of one answer
 }
@@ -33,6 +34,7 @@ interface Asked {
   readonly n: number;
   readonly verb: VerbName;
   readonly args: readonly unknown[];
+  readonly size: number;
 }
 
 interface Answer {
@@ -53,6 +55,7 @@ export class Guest {
   readonly #answers: Answer[] = []; // those that do not fit one frame
   #hello: NodeJS.Timeout | null;
   #running = 0;
+  #asking = 0; // bytes of what waits or runs
   #listing = false;
   #held = false;
   #missed = 0;
@@ -152,7 +155,9 @@ export class Guest {
     try {
       if (!isVerb(verb)) throw malformed('there is no such verb');
       // A copy: the frame's memory is the connection's again.
-      this.#queue.push({ n, verb, args: decodeArgs(verb, args.slice()) });
+      const size = args.length;
+      this.#queue.push({ n, verb, args: decodeArgs(verb, args.slice()), size });
+      this.#asking += size;
     } catch (error) {
       return this.#refuse(n, error);
     }
@@ -161,7 +166,7 @@ export class Guest {
 
   /** Begins what may begin, in the order in which it was asked. */
   #serve(): void {
-    const { asked, waiting } = this.#options.limits;
+    const { asked, asking, waiting } = this.#options.limits;
     for (;;) {
       const [next] = this.#queue;
       if (!next || this.#running >= asked || this.waiting > waiting) break;
@@ -169,14 +174,15 @@ export class Guest {
       this.#queue.shift();
       void this.#do(next);
     }
-    const isFull = this.#queue.length + this.#running >= asked;
+    const count = this.#queue.length + this.#running;
+    const isFull = count >= asked || this.#asking >= asking;
     if (isFull === this.#held) return;
     this.#held = isFull;
     if (isFull) this.#connection.hold();
     else this.#connection.release();
   }
 
-  async #do({ n, verb, args }: Asked): Promise<void> {
+  async #do({ n, verb, args, size }: Asked): Promise<void> {
     const isList = LISTS.includes(verb);
     this.#running++;
     if (isList) this.#listing = true;
@@ -187,6 +193,7 @@ export class Guest {
       this.#refuse(n, error);
     }
     this.#running--;
+    this.#asking -= size;
     if (isList) this.#listing = false;
     this.#serve();
   }

@@ -20,7 +20,8 @@ export const LIMITS: HostLimits = {
   hello: 4 * 1024,
   helloMs: 10_000,
   frame: 128 * 1024,
-  asked: 64,
+  asked: 1_024, // fewer, and a thousand lines at once take more commits of the store
+  asking: 4 * MIB,
   waiting: MIB,
   answer: 32 * MIB,
   guests: 64,

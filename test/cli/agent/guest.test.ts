@@ -217,6 +217,24 @@ test('who asks without end and takes no answer is not read from: what waits for 
 });
 
 test(
+  'requests that hold many bytes are read as they are done',
+  hosted(
+    async ({ member }) => {
+      const caller = await member();
+      const letters = Array.from({ length: 20 }, () =>
+        ask('send', BOB, { body: 'x'.repeat(50_000) }, newId()),
+      );
+      caller.channel.feed(...letters);
+      assert.ok(caller.channel.calls.includes('pause'));
+      const answers = (await caller.take()).filter(({ name }) => name === 'answer');
+      assert.is(answers.length, letters.length);
+      assert.not.ok(caller.channel.isPaused);
+    },
+    { limits: { asking: 100_000 } },
+  ),
+);
+
+test(
   'an answer over the limit is refused',
   hosted(
     async ({ agent, member }) => {
