@@ -182,6 +182,7 @@ test('restored with a new store: elsewhere, unless taken over; then a new sessio
       let turns = 0;
       await until(() => alice.me.status.unsettled === 0 || turns++ > 300, 'some turns');
     }
+    await settled(alice);
     assert.equal(again.got(alice), ['three']);
     await again.me.send(alice.key, 'four');
     await settled(alice, again);
