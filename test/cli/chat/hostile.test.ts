@@ -10,6 +10,7 @@ import { fullScreen } from '../../../src/cli/chat/full.ts';
 import { inline } from '../../../src/cli/chat/inline.ts';
 import { painter } from '../../../src/cli/chat/paint.ts';
 import { plain } from '../../../src/cli/chat/plain.ts';
+import { count } from '../../count.ts';
 import { FakeChat } from './fake.ts';
 import { TinyTerminal } from './terminal.ts';
 
@@ -101,7 +102,7 @@ for (const [name, make] of Object.entries(MODES)) {
       fc.property(fc.array(piece, { maxLength: 30 }), (parts) => {
         assert.equal(strange(through(make, parts.join(''))), []);
       }),
-      { numRuns: 25 },
+      { numRuns: count(5, 25) },
     );
   });
 }
