@@ -49,6 +49,7 @@ const FAULTS: Readonly<Record<string, Fault>> = {
   'unhandled-rejection': {
     source: body("() => { Promise.reject(new Error('unhandled')); }"),
     says: /Error: unhandled/,
+    passed: 2,
   },
   'unhandled-later': {
     source: body("() => { setTimeout(() => Promise.reject(new Error('afterwards')), 50); }"),
