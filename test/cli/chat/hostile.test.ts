@@ -102,7 +102,7 @@ for (const [name, make] of Object.entries(MODES)) {
       fc.property(fc.array(piece, { maxLength: 30 }), (parts) => {
         assert.equal(strange(through(make, parts.join(''))), []);
       }),
-      { numRuns: count(5, 25) },
+      { numRuns: count(3, 25) },
     );
   });
 }
