@@ -3,11 +3,12 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { FleximError } from '../src/lib/errors.ts';
+import { count } from './count.ts';
 import { input, random } from './fuzz/inputs.ts';
 import { fuzz, type Outcome } from './fuzz/run.ts';
 import { TARGETS, type Target } from './fuzz/targets.ts';
 
-const COUNT = 10_000;
+const COUNT = count(500, 10_000);
 const test = suite('fuzz');
 
 for (const target of TARGETS)

@@ -14,6 +14,7 @@ import {
 } from '../../src/keystore/keyfile.ts';
 import { concat, fromHex, toHex, utf8 } from '../../src/lib/bytes.ts';
 import { FleximError } from '../../src/lib/errors.ts';
+import { count } from '../count.ts';
 
 interface Vector {
   name: string;
@@ -159,7 +160,7 @@ damage('each byte of an unlocked file, in any other value, is noticed', async ()
 damage('each byte of a locked file is bound to its key: header, payload and tag', async () => {
   const key = await deriveKey(locked, passphrase);
   assert.is(plain(openLocked(locked, key)), plain(contentOf(vector('locked'))));
-  for (let at = 0; at < locked.length; at++) {
+  for (let at = 0; at < locked.length; at += count(5, 1)) {
     const file = changed(locked, at, (locked[at] ?? 0) ^ 0x10);
     assert.is(await codeOf(() => openLocked(file, key)), 'passphrase-wrong', `byte ${at}`);
   }

@@ -12,6 +12,7 @@ import {
   parseKey,
 } from '../../src/lib/address.ts';
 import { isFleximError } from '../../src/lib/errors.ts';
+import { count } from '../count.ts';
 
 const test = suite('addresses');
 const KEY = 'ab'.repeat(32);
@@ -110,7 +111,7 @@ test('what is parsed is parsed again from its canonical text', () => {
       }
       assert.equal(parseAddress(formatAddress(address)), address);
     }),
-    { numRuns: 2000 },
+    { numRuns: count(200, 2000) },
   );
 });
 

@@ -4,6 +4,7 @@ import fc from 'fast-check';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { presentable, printable, printableJson } from '../../src/lib/text.ts';
+import { count } from '../count.ts';
 
 const test = suite('printable text');
 const point = (code: number) => String.fromCodePoint(code);
@@ -44,7 +45,7 @@ test('at most max characters, whatever comes', () => {
       assert.is(printable(shown, max), shown);
       assert.not.match(shown, /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/u);
     }),
-    { numRuns: 400 },
+    { numRuns: count(60, 400) },
   );
 });
 
@@ -85,7 +86,7 @@ test('whatever comes: no control, no reordering, few marks; and again changes no
       assert.not.match(clean, /\p{M}{9}/u);
       assert.is(presentable(clean), clean);
     }),
-    { numRuns: 400 },
+    { numRuns: count(60, 400) },
   );
 });
 

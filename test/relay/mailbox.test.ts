@@ -15,6 +15,7 @@ import { Mailbox } from '../../src/relay/mailbox.ts';
 import type { QueueStore } from '../../src/relay/queue.ts';
 import { encodeSegment, rowKey, Segment } from '../../src/relay/segment.ts';
 import { Store } from '../../src/store/store.ts';
+import { count } from '../count.ts';
 import { histories as runAll } from '../histories.ts';
 import { temporaryDirectory } from '../relay.ts';
 import { type Step, steps, Twin, tablesOf } from './mailbox-model.ts';
@@ -102,7 +103,7 @@ layout('frames that lie apart, in other blocks, or are empty, come out as they w
         assert.is(segment.frames.length, frameAt);
       },
     ),
-    { seed: 1, numRuns: 300 },
+    { seed: 1, numRuns: count(50, 300) },
   );
 });
 
@@ -197,7 +198,7 @@ interface Ground {
 }
 
 const GROUNDS: readonly Ground[] = [
-  { name: 'Maps', runs: 150, with: (body) => body(mapStore()) },
+  { name: 'Maps', runs: count(45, 150), with: (body) => body(mapStore()) },
   {
     name: 'the store',
     runs: 9,

@@ -3,14 +3,15 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { Window } from '../../src/relay/window.ts';
+import { count } from '../count.ts';
 import { histories } from '../histories.ts';
 import { Pair, type Step, steps } from './window-model.ts';
 
 const test = suite('window');
 
 for (const [name, maxLength, numRuns] of [
-  ['short', 40, 1_000],
-  ['long', 600, 40],
+  ['short', 40, count(200, 1_000)],
+  ['long', 600, count(15, 40)],
 ] as const)
   test(`does what its slow twin does, in ${name} histories`, async () => {
     let taken = 0;

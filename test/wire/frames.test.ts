@@ -4,6 +4,7 @@ import fc from 'fast-check';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { exactly, FrameReader, lengthPrefixed, terminated } from '../../src/wire/frames.ts';
+import { count } from '../count.ts';
 import { SlowReader } from './slow-frames.ts';
 import { cuts, feed, log, prefixed, streams, twins } from './streams.ts';
 
@@ -27,7 +28,7 @@ test('every delimiter, random frames and cuts: as the twin, as what was written'
       assert.equal(fast.frames, slow.frames);
       assert.equal(fast.frames, frames);
     }),
-    { numRuns: 1500 },
+    { numRuns: count(200, 1500) },
   );
 });
 
@@ -155,7 +156,7 @@ test('stop and resume: nothing while stopped, nothing lost, nothing twice', () =
         stream.frames,
       );
     }),
-    { numRuns: 500 },
+    { numRuns: count(100, 500) },
   );
 });
 

@@ -6,8 +6,10 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { isFleximError } from '../../src/lib/errors.ts';
 import { decode, encode, int64, MAX_DEPTH, measure, skip } from '../../src/wire/msgpack.ts';
+import { count } from '../count.ts';
 import { slowMeasure } from './slow-msgpack.ts';
 
+const RUNS = count(500, 4000);
 const test = suite('msgpack');
 const hex = (text: string) => new Uint8Array(Buffer.from(text.replaceAll(' ', ''), 'hex'));
 const hexOf = (bytes: Uint8Array) => Buffer.from(bytes).toString('hex');
@@ -71,7 +73,7 @@ test('what is encoded is decoded', () => {
       assert.equal(decode(bytes), value);
       assert.is(measure(bytes, 0, bytes.length), bytes.length);
     }),
-    { numRuns: 500 },
+    { numRuns: count(100, 500) },
   );
 });
 
@@ -110,9 +112,9 @@ test('measure and skip end where the twin ends, on good, changed and random byte
         seen[expected === null ? 'bad' : 'good']++;
       }
     }),
-    { numRuns: 4000 },
+    { numRuns: RUNS },
   );
-  assert.ok(seen.good > 500 && seen.bad > 500, JSON.stringify(seen));
+  assert.ok(seen.good > RUNS / 8 && seen.bad > RUNS / 8, JSON.stringify(seen));
 });
 
 test('every head byte, followed by none to 40 bytes', () => {
@@ -147,7 +149,7 @@ test('whatever measure takes, decode decodes or calls malformed', () => {
         assert.ok(isFleximError(error, 'malformed'), String(error));
       }
     }),
-    { numRuns: 4000 },
+    { numRuns: RUNS },
   );
 });
 

@@ -10,6 +10,7 @@ import { fullScreen } from '../../../src/cli/chat/full.ts';
 import { inline } from '../../../src/cli/chat/inline.ts';
 import { painter } from '../../../src/cli/chat/paint.ts';
 import { plain } from '../../../src/cli/chat/plain.ts';
+import { count } from '../../count.ts';
 import { FakeChat } from './fake.ts';
 import { HOSTILE } from './hostile-texts.ts';
 import { TinyTerminal } from './terminal.ts';
@@ -85,7 +86,7 @@ for (const [name, make] of Object.entries(MODES)) {
       fc.asyncProperty(fc.array(piece, { maxLength: 30 }), async (parts) => {
         assert.equal(strange(await through(make, parts.join(''))), []);
       }),
-      { numRuns: 25 },
+      { numRuns: count(3, 25) },
     );
   });
 }

@@ -4,6 +4,7 @@ import fc from 'fast-check';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { type Key, KeyReader, MAX_PASTE } from '../../../src/cli/chat/keys.ts';
+import { count } from '../../count.ts';
 
 const test = suite('chat: keys');
 const bytes = (text: string) => new TextEncoder().encode(text);
@@ -107,7 +108,7 @@ test('any bytes in any cut: the same keys, no control characters in texts', () =
         for (const key of keys) if (key.kind === 'text') assert.not.match(key.text, /\p{Cc}/u);
       },
     ),
-    { numRuns: 2000 },
+    { numRuns: count(300, 2000) },
   );
 });
 

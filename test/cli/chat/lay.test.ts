@@ -7,6 +7,7 @@ import { widthOf } from '../../../src/cli/chat/graphemes.ts';
 import { layInput, wrap } from '../../../src/cli/chat/lay.ts';
 import { fill, fit, spansWidth } from '../../../src/cli/chat/paint.ts';
 import { graphemesOf, presentable } from '../../../src/lib/text.ts';
+import { count } from '../../count.ts';
 
 const test = suite('chat: layout');
 const FAMILY = '\u{1f468}\u200d\u{1f469}\u200d\u{1f467}';
@@ -52,7 +53,7 @@ test('whatever the text: no line is too wide, no grapheme is torn, nothing is lo
       const kept = lines.flatMap(graphemesOf).filter((each) => each.trim() !== '');
       if (!kept.includes('\ufffd')) assert.equal(kept, whole);
     }),
-    { numRuns: 150 },
+    { numRuns: count(30, 150) },
   );
 });
 
@@ -81,7 +82,7 @@ test('the cursor is in the input area, behind what stands before it', () => {
         for (const line of lines) assert.not.match(line, /\p{Cc}/u);
       },
     ),
-    { numRuns: 150 },
+    { numRuns: count(30, 150) },
   );
 });
 

@@ -15,9 +15,13 @@ import {
 import * as ratchet from '../../../src/fe1/ratchet.ts';
 import * as sessions from '../../../src/fe1/sessions.ts';
 import { concat, u32, u64 } from '../../../src/lib/bytes.ts';
+import { count } from '../../count.ts';
 import { BAD_SIGNING_KEYS, LOW_ORDER, resigned } from '../forge.ts';
 import { flipped, NOW, person, refuses } from '../pair.ts';
 
+// A 7th of the bytes meets every field; the long run meets every byte.
+const STEP = count(7, 1);
+const EACH = STEP === 1 ? '' : '7th ';
 const test = suite('FE1 attacks: bundles');
 const [A, B, M] = [person('bundle A'), person('bundle B'), person('bundle M')];
 const X = B.identity.exchange.publicKey;
@@ -33,15 +37,15 @@ const bad = (bytes: Uint8Array, why: string, seen: SeenBundle | null = null) =>
   said.add(refuses(() => check(bytes, seen), 'bundle-rejected', why));
 const byOwner = (at: number, bytes: Uint8Array) => resigned(SPR, B, [[at, bytes]]);
 
-test('every byte of an SPR counts', () => {
+test(`every ${EACH}byte of an SPR counts`, () => {
   for (const mask of [1, 0x80])
-    for (let i = 0; i < SPR.length; i++) bad(flipped(SPR, i, mask), `byte ${i} ^ ${mask}`);
+    for (let i = 0; i < SPR.length; i += STEP) bad(flipped(SPR, i, mask), `byte ${i} ^ ${mask}`);
   assert.equal(check(SPR).bytes, SPR);
 });
 
-test('every byte of an OTK counts', () => {
+test(`every ${EACH}byte of an OTK counts`, () => {
   for (const mask of [1, 0x80])
-    for (let i = 0; i < OTK.length; i++)
+    for (let i = 0; i < OTK.length; i += STEP)
       assert.is(checkOneTimePrekey(flipped(OTK, i, mask), good), null, `byte ${i} ^ ${mask}`);
   assert.ok(checkOneTimePrekey(OTK, good));
 });

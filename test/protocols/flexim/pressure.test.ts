@@ -13,6 +13,7 @@ import { DEFAULT_LIMITS } from '../../../src/relay/limits.ts';
 import { createRelay } from '../../../src/relay/relay.ts';
 import { Store } from '../../../src/store/store.ts';
 import { FakeChannel, turn } from '../../channel.ts';
+import { count } from '../../count.ts';
 import {
   authResponse,
   command,
@@ -184,41 +185,19 @@ slow(
   ),
 );
 
-slow(
-  'pipelined ROSTERs do not pile up answers',
-  scene(
-    async ({ relay, member }) => {
-      const { directory } = relay.relay;
-      const { memory } = relay.relay.router;
-      await Promise.all(
-        Array.from({ length: 400 }, (_, i) => directory.login(newKeys().hex, `u${i}`)),
-      );
-      const { peer } = await member();
-      peer.socket.pause();
-      const COUNT = 400; // of 30 KiB each: far more than the kernel takes
-      peer.write(...Array.from({ length: COUNT }, () => command('ROSTER')));
-      await until(() => memory.used > small.replyBytes, 'the answers are held back');
-      assert.ok(memory.used <= small.replyBytes + 0xffff + 3, `${memory.used} bytes wait`);
-      peer.socket.resume();
-      for (const { type } of await peer.take(COUNT)) assert.is(type, TYPE.Roster);
-      assert.is(memory.used, 0);
-    },
-    { limits: small },
-  ),
-);
-
 slow.run();
 
 // ---- many ----
 
+const SILENT = count(80, 500);
 const many = suite('flexim many connections');
 
 many(
-  '500 who are silent are no trouble to two who chat',
+  `${SILENT} who are silent are no trouble to two who chat`,
   scene(
     async ({ relay }) => {
-      const peers = await silentPeers(relay.port, 500);
-      assert.is(relay.relay.router.online, 500);
+      const peers = await silentPeers(relay.port, SILENT);
+      assert.is(relay.relay.router.online, SILENT);
       await chat(relay.port, 200);
       for (const peer of peers) peer.socket.destroy();
       await until(() => relay.relay.router.online === 0, 'all are gone');
