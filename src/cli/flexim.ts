@@ -52,6 +52,10 @@ const COMMANDS: readonly Command[] = [
     usage: 'chat [who]',
     about: 'talk: a screen for conversations, encrypted end to end',
     options: CHAT,
+    examples: [
+      ['flexim chat bob', 'talk with bob; /help says the rest'],
+      ['flexim chat --plain', 'in words alone, for screen readers and pipes'],
+    ],
     load: async () => (await import('./commands/chat.ts')).chat,
   }),
   entry({
@@ -76,16 +80,6 @@ const COMMANDS: readonly Command[] = [
       ['send bob --lines --wait delivered', 'each line of stdin, until bob has all of them'],
     ],
     load: async () => (await import('./commands/send.ts')).send,
-  }),
-  entry({
-    usage: 'chat [who]',
-    about: 'talk: a screen for conversations, encrypted end to end',
-    options: CHAT,
-    examples: [
-      ['flexim chat bob', 'talk with bob; /help says the rest'],
-      ['flexim chat --plain', 'in words alone, for screen readers and pipes'],
-    ],
-    load: async () => (await import('./commands/chat.ts')).chat,
   }),
   entry({
     usage: 'receive',

@@ -20,6 +20,20 @@ async function complaint(work: Promise<unknown>): Promise<string> {
   return error.message;
 }
 
+test('help lists each command once', async () => {
+  const help: string[] = [];
+  const { log } = console;
+  console.log = (text: string) => help.push(text);
+  try {
+    await main(['--help']);
+  } finally {
+    console.log = log;
+  }
+  const names = [...help.join('\n').matchAll(/^ {2}flexim (\w+)/gm)].map(([, name]) => name);
+  assert.ok(names.includes('chat') && names.length > 15, `${names}`);
+  assert.equal(names, [...new Set(names)]);
+});
+
 test('what is missing, too much or unknown is said, with the help to look at', async () => {
   const cases: readonly (readonly [string, RegExp])[] = [
     ['send', /something is missing: flexim send <who> \[text\.\.\]\. See flexim send --help/],
