@@ -11,6 +11,7 @@ export interface WorldOptions {
   /** A copy of the programs with a fault in it. */
   readonly root?: string | undefined;
   readonly patienceMs?: number | undefined;
+  readonly sendTimeout?: string | undefined;
 }
 
 const POLL_MS = 100;
@@ -19,6 +20,8 @@ export class World {
   readonly account = new Account();
   /** In the texts of all messages, and in the names that people give to each other. */
   readonly word = `Mz${randomBytes(9).toString('hex')}`;
+  /** Of the relay, by way of the tap. */
+  readonly address: string;
   readonly relay: Relay;
   readonly tap: Tap;
   readonly alice: Person;
@@ -26,12 +29,16 @@ export class World {
   readonly patienceMs: number;
   #count = 0;
 
-  private constructor(relay: Relay, tap: Tap, { root, patienceMs = 120_000 }: WorldOptions) {
+  private constructor(
+    relay: Relay,
+    tap: Tap,
+    { root, patienceMs = 120_000, sendTimeout = '60s' }: WorldOptions,
+  ) {
     this.relay = relay;
     this.tap = tap;
     this.patienceMs = patienceMs;
-    const address = `flexim://127.0.0.1:${tap.port}?relay=${relay.key}`;
-    const options = { account: this.account, relay: address, root };
+    this.address = `flexim://127.0.0.1:${tap.port}?relay=${relay.key}`;
+    const options = { account: this.account, relay: this.address, root, sendTimeout };
     this.alice = new Person('alice', options);
     this.bob = new Person('bob', options);
     this.alice.way = new Way(this.account, 'bob to alice');
