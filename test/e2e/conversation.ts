@@ -107,8 +107,8 @@ async function talk(world: World, alice: Seat, bob: Seat): Promise<void> {
 
   process.kill(alice.terminal.foreground(), 'SIGKILL');
   bob.say(text(6));
-  await bob.terminal.until(ticks(6, '✓'));
-  alice.say('reset'); // a killed program cannot give its terminal back
+  await bob.terminal.until(ticks(6, '[·✓]')); // · when it had been on its way to the killed one: the relay is silent then
+  alice.terminal.type('stty sane\n'); // a killed program cannot give its terminal back
   await alice.chat('bob', seen(6, 'bob'));
   await bob.terminal.until(ticks(6, '✓✓'));
   for (const n of [1, 2, 3, 4, 5, 6])
