@@ -22,6 +22,8 @@ export interface Line {
   readonly id: string;
   readonly text: string;
   readonly outgoing: boolean;
+  /** How far an outgoing one is known to be. */
+  readonly state?: string | null;
 }
 
 interface Seen {
@@ -41,6 +43,8 @@ export class Way {
   readonly #promised = new Map<string, string>(); // id → state
   readonly #seen = new Map<string, Seen>(); // by id
   #last = -1; // the number of the latest text that was shown
+  #delivered = 0;
+  #unreceipted = 0;
 
   constructor(account: Account, name: string) {
     this.#account = account;
@@ -94,6 +98,10 @@ export class Way {
     for (const seen of this.#seen.values()) if (seen.acknowledged) seen.confirmed = true;
   }
 
+  hasShown(id: string): boolean {
+    return this.#seen.has(id);
+  }
+
   /** What was promised and is not shown yet. */
   get missing(): string[] {
     return [...this.#promised.keys()].filter((id) => !this.#seen.has(id));
@@ -121,7 +129,13 @@ export class Way {
     const texts = new Set(out.map(({ text }) => text));
     for (const text of this.#sure)
       if (!texts.has(text)) this.#say('lost', `'${text}': send ended well, and it is not there`);
-    this.#account.counts.delivered += got.size;
+    const { counts } = this.#account;
+    counts.delivered += got.size - this.#delivered;
+    this.#delivered = got.size;
+    // A receipt that a kill swallowed: the message is sent again after an hour, and known there.
+    const waits = out.filter(({ state }) => state === 'queued' || state === 'accepted').length;
+    counts.unreceipted += waits - this.#unreceipted;
+    this.#unreceipted = waits;
   }
 
   #history(lines: readonly Line[], where: string): void {
@@ -147,7 +161,7 @@ const byId = (lines: readonly Line[]) => new Map(lines.map((line) => [line.id, l
 
 export class Account {
   readonly violations: Violation[] = [];
-  readonly counts = { posted: 0, promised: 0, shown: 0, repeated: 0, delivered: 0 };
+  readonly counts = { posted: 0, promised: 0, shown: 0, repeated: 0, delivered: 0, unreceipted: 0 };
 
   violation(kind: ViolationKind, what: string): void {
     this.violations.push({ kind, what });

@@ -4,6 +4,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { type Env, Home, program } from '../cli/program.ts';
 import type { Account, Line, Way } from './account.ts';
 
@@ -98,6 +99,7 @@ export interface PersonOptions {
   readonly account: Account;
   readonly relay: string; // its address, as a client is given it
   readonly root?: string | undefined;
+  readonly sendTimeout: string;
 }
 
 export class Person {
@@ -165,17 +167,16 @@ export class Person {
     if (code === 0) this.way?.confirm();
   }
 
-  /** Sends each text as a message, and keeps the account. `to.way` is what this one writes. */
-  send(to: Person, texts: readonly string[], wait = 'accepted'): Running {
-    const args = ['send', to.key, '--lines', '--json', '--wait', wait, '--timeout', '60s'];
+  /** Sends each text as a message, and keeps the account. With `pause` they come one by one, as from a program. */
+  send(to: Person, texts: readonly string[], pause: () => number = () => 0): Running {
+    const args = ['send', to.key, '--lines', '--json', '--timeout', this.#options.sendTimeout];
     const run = this.start(args, (text) => {
       const { id, state } = JSON.parse(text) as { id: string; state: string };
       to.way?.promise(id, state);
     });
-    for (const text of texts) to.way?.post(text);
-    run.child.stdin?.end(`${texts.join('\n')}\n`);
-    void run.ended.then((ended) => {
-      if (ended.code === 0) to.way?.sure(texts);
+    const given = feed(run, texts, { pause, post: (text) => to.way?.post(text) });
+    void run.ended.then(async (ended) => {
+      if (ended.code === 0) to.way?.sure(await given);
       else if (!run.isKilled && (ended.signal !== null || ![69, 75].includes(ended.code ?? -1)))
         this.#crashed('send', ended);
     });
@@ -189,4 +190,23 @@ export class Person {
       `${this.name}: ${command}: ${code ?? signal}: ${last}`,
     );
   }
+}
+
+/** Writes one line after the other while somebody reads; gives those that were written. */
+async function feed(
+  { child }: Running,
+  texts: readonly string[],
+  { pause, post }: { pause(): number; post(text: string): void },
+): Promise<string[]> {
+  const given: string[] = [];
+  for (const text of texts) {
+    const ms = pause();
+    if (ms > 0) await sleep(ms);
+    if (child.exitCode !== null || child.signalCode !== null) break;
+    post(text);
+    given.push(text);
+    child.stdin?.write(`${text}\n`);
+  }
+  child.stdin?.end();
+  return given;
 }

@@ -69,7 +69,8 @@ export const PLANTS: readonly Plant[] = [
 ];
 
 const TIMES = 3;
-const PATIENCE_MS = 25_000; // for what a fault keeps from coming
+/** For what a fault keeps from coming. */
+const BRIEF = { patienceMs: 12_000, sendTimeout: '12s' };
 
 /** Traffic with this fault; what is wrong with what was found, or null. */
 export async function planted({
@@ -79,10 +80,7 @@ export async function planted({
   expects,
 }: Plant): Promise<string | null> {
   const copy = patch ? copyOf(['bin', 'dist'], patch) : null;
-  const world = await World.open({
-    root: copy?.path,
-    patienceMs: expects.length > 0 ? PATIENCE_MS : undefined,
-  });
+  const world = await World.open({ root: copy?.path, ...(expects.length > 0 ? BRIEF : {}) });
   try {
     await world.meet();
     world.tap.badness = badness;

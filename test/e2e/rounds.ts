@@ -6,8 +6,9 @@ import type { Chance } from '../model/chance.ts';
 import type { Running } from './people.ts';
 import type { World } from './world.ts';
 
-const MOST_TEXTS = 6; // of one send
-const LATEST_MS = 1_200; // a send starts, connects and is done in that
+const MOST_TEXTS = 15; // of one send
+const PAUSE_MS = 120; // at most, between them
+const LATEST_MS = 1_800; // a send starts, connects and is about done in that
 const SETTLE_EVERY = 25;
 
 export interface RoundsOptions {
@@ -46,7 +47,7 @@ async function killRound(
 ): Promise<void> {
   const sends = world.people.map((person) => {
     const texts = world.texts(person, 1 + chance.below(MOST_TEXTS));
-    return person.send(world.other(person), texts);
+    return person.send(world.other(person), texts, () => chance.below(PAUSE_MS));
   });
   const victim = world.people[chance.below(2)] as World['alice'];
   const send = sends[world.people.indexOf(victim)] as Running;

@@ -6,6 +6,7 @@
 import { parseArgs } from 'node:util';
 import { Chance } from '../model/chance.ts';
 import { capture } from './capture.ts';
+import { conversation } from './conversation.ts';
 import { killAll } from './people.ts';
 import { PLANTS, planted } from './planted.ts';
 import { blindness, leaks } from './privacy.ts';
@@ -54,6 +55,7 @@ async function kills(): Promise<string | null> {
 }
 
 const parts: readonly Part[] = [
+  ['a conversation in terminals', conversation],
   [`${rounds} rounds of kills`, kills],
   ...PLANTS.map((plant): Part => [`planted: ${plant.name}`, () => planted(plant)]),
 ];
