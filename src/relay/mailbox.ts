@@ -3,15 +3,7 @@
 // whether it is queued, delivered at once, or queued later because it was not acknowledged.
 
 import { fromHex } from '../lib/bytes.ts';
-import {
-  type Account,
-  decodeAccount,
-  decodeShare,
-  encodeAccount,
-  encodeShare,
-  newAccount,
-  type Share,
-} from './account.ts';
+import { type Account, decodeAccount, encodeAccount, newAccount } from './account.ts';
 import type { Blocks } from './blocks.ts';
 import type { Limits } from './limits.ts';
 import {
@@ -23,6 +15,7 @@ import {
   rowKey,
   Segment,
 } from './segment.ts';
+import { type Mark, nameOf, Shares } from './shares.ts';
 
 /** What a mailbox needs of a table of bytes in the store. */
 export interface ByteRows {
@@ -58,12 +51,6 @@ export interface Post {
   readonly n: number; // the sender's number
   /** The sender is told that it is queued. */
   readonly told: boolean;
-}
-
-/** How a sender is told apart from others: the tag in rows, and as a name for maps. */
-interface Mark {
-  readonly tag: Buffer;
-  readonly name: string;
 }
 
 /** A post whose bytes lie in blocks of the queue. */
@@ -102,10 +89,7 @@ export class Mailbox {
   readonly #id: Uint8Array;
   readonly #tables: Tables;
   readonly #blocks: Blocks;
-  readonly #tagOf: (recipient: string, sender: string) => Buffer;
-  readonly #marks = new Map<string, Mark>(); // by sender
-  #shares = new Map<string, Share>(); // those looked at since; changed ones are written
-  #changed = new Set<string>();
+  readonly #shares: Shares;
   #account: Account;
   #drafts: Draft[] = [];
   #writing: readonly Draft[] = [];
@@ -119,7 +103,7 @@ export class Mailbox {
     this.#blocks = blocks;
     this.#id = fromHex(key, KEY_BYTES) as Uint8Array;
     this.#tables = tables;
-    this.#tagOf = tagOf;
+    this.#shares = new Shares(this.#id, tables.shares, (sender) => tagOf(key, sender));
     this.#account = this.#load();
     this.#wantedHead = this.#account.head;
     this.#keptHead = this.#account.head;
@@ -163,7 +147,7 @@ export class Mailbox {
     const { count, bytes } = this.#account;
     const { queueMessages, queueBytes, queueShare } = limits;
     if (count + 1 > queueMessages || bytes + length > queueBytes) return 'mailbox-full';
-    const share = this.#share(this.#mark(sender).name);
+    const share = this.#shares.of(this.#shares.mark(sender).name);
     const part = queueShare / 100;
     if (share.count + 1 > queueMessages * part || share.bytes + length > queueBytes * part)
       return 'share-full';
@@ -173,7 +157,7 @@ export class Mailbox {
   append({ number, sender, bytes, start, end, poster, to, n, told }: Post): void {
     const length = end - start;
     const { block, start: at } = this.#blocks.put(bytes, start, end);
-    const { tag, name } = this.#mark(sender);
+    const { tag, name } = this.#shares.mark(sender);
     this.#drafts.push({
       number,
       tag,
@@ -280,8 +264,7 @@ export class Mailbox {
     this.#account = this.#load();
     this.#keptHead = this.#account.head;
     this.#account.next = Math.max(next, this.#account.next);
-    this.#shares = new Map();
-    this.#changed = new Set();
+    this.#shares.forget();
     for (const { name, start, end } of this.#drafts) this.#count(name, end - start, 1);
     for (const draft of back) draft.poster?.settled(draft, 'store-full');
     this.reader?.rowsKept(); // nothing came, and nothing will: he may have waited for it
@@ -352,54 +335,18 @@ export class Mailbox {
     return row ? decodeAccount(row) : newAccount();
   }
 
-  #mark(sender: string): Mark {
-    let mark = this.#marks.get(sender);
-    if (!mark) {
-      const tag = this.#tagOf(this.key, sender);
-      mark = { tag, name: nameOf(tag) };
-      this.#marks.set(sender, mark);
-    }
-    return mark;
-  }
-
-  #share(tag: string): Share {
-    let share = this.#shares.get(tag);
-    if (!share) {
-      const row = this.#tables.shares.get(this.#shareKey(tag));
-      share = row ? decodeShare(row) : { count: 0, bytes: 0 };
-      this.#shares.set(tag, share);
-    }
-    return share;
-  }
-
   #count(name: string, length: number, sign: 1 | -1): void {
     this.#account.count += sign;
     this.#account.bytes += sign * length;
-    const share = this.#share(name);
-    share.count += sign;
-    share.bytes += sign * length;
-    this.#changed.add(name);
-  }
-
-  #shareKey(tag: string): Buffer {
-    return Buffer.concat([this.#id, Buffer.from(tag, 'latin1')]);
+    this.#shares.count(name, length, sign);
   }
 
   #writeAccount(): void {
-    const { accounts, shares } = this.#tables;
-    for (const tag of this.#changed) {
-      const share = this.#share(tag);
-      if (share.count === 0) shares.remove(this.#shareKey(tag));
-      else shares.put(this.#shareKey(tag), encodeShare(share));
-    }
-    this.#changed = new Set();
+    const { accounts } = this.#tables;
+    this.#shares.write();
     if (this.#account.count === 0) accounts.remove(this.#id);
     else accounts.put(this.#id, encodeAccount(this.#account));
   }
-}
-
-function nameOf(tag: Buffer): string {
-  return tag.toString('latin1');
 }
 
 function lowest(drafts: readonly Draft[]): number {
