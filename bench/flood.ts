@@ -1,5 +1,7 @@
 // What a flood does to others: two users talk at a steady pace over a real relay with default limits,
-// while another process opens bad connections as fast as it can. Quiet and flooded rounds alternate.
+// while another process opens bad connections as fast as it can. Quiet and flooded rounds alternate. In
+// rounds aside the same flood goes to another server of this machine: what it costs the two users then is
+// the machine's doing, and not the relay's.
 
 import { type ChildProcess, fork, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
@@ -15,14 +17,21 @@ import type { Link } from '../src/protocols/protocol.ts';
 import type { Done, Order } from './flooder.ts';
 import { median, type Report } from './measure.ts';
 
-const ROUNDS = 6;
+const ROUNDS = 5;
 const ROUND_MS = 5_000;
 const WARM_ROUNDS = 3; // until the compilers are done
 const SETTLE_MS = 1_500;
 const PACE_MS = 5; // 200 Messages a second
 const RATE = 10_000;
 const LIMIT_RATIO = 2;
-const KINDS = { held: 60_000, short: 300 } as const; // for how long the flooder keeps who is silent
+// For how long the flooder keeps who is silent.
+const KINDS = { held: 60_000, short: 300, aside: 300 } as const;
+// Closes what comes, at once, with the priority of the relay's porter.
+const SINK = `
+  require('os').setPriority(10);
+  const server = require('net').createServer();
+  Object.defineProperty(server, 'maxConnections', { get: () => -1 });
+  server.listen(0, '127.0.0.1', 4096, () => console.log(server.address().port));`;
 
 type Kind = 'quiet' | keyof typeof KINDS;
 
@@ -109,15 +118,17 @@ export async function flood(): Promise<Report[]> {
   const flooder = fork(join(import.meta.dirname, 'flooder.ts'), { execArgv: ['--import', 'tsx'] });
   const links: Link[] = [];
   let pinned = false;
-  const rounds: Record<Kind, Round[]> = { quiet: [], held: [], short: [] };
+  const sink = spawn(process.execPath, ['-e', SINK], { stdio: ['ignore', 'pipe', 'ignore'] });
+  const rounds: Record<Kind, Round[]> = { quiet: [], held: [], short: [], aside: [] };
   try {
     const address = (await line(relay)).trim();
     links.push(...(await dialAll(address)));
     const [a, b] = links as [Link, Link];
     pinned = keepApart(flooder.pid, [relay.pid, process.pid]);
     for (let i = 0; i < WARM_ROUNDS; i++) await talk(a, b, ROUND_MS);
-    const { port } = parseAddress(address);
+    const ports = { relay: parseAddress(address).port, sink: Number(await line(sink)) };
     const round = async (kind: Kind): Promise<Round> => {
+      const port = kind === 'aside' ? ports.sink : ports.relay;
       if (kind !== 'quiet') flooder.send({ port, rate: RATE, holdMs: KINDS[kind] } satisfies Order);
       await sleep(SETTLE_MS);
       const [cpu, began] = [cpuOf(relay.pid), performance.now()];
@@ -133,11 +144,12 @@ export async function flood(): Promise<Report[]> {
       return { p50: at(0.5), p99: at(0.99), lost, flood: done, relayCpu };
     };
     for (let i = 0; i < ROUNDS; i++)
-      for (const kind of ['quiet', 'held', 'quiet', 'short'] as const)
+      for (const kind of ['quiet', 'held', 'quiet', 'short', 'quiet', 'aside'] as const)
         rounds[kind].push(await round(kind));
   } finally {
     relay.kill('SIGTERM');
     flooder.disconnect();
+    sink.kill('SIGKILL');
     await Promise.race([once(relay, 'exit'), sleep(9_000)]);
     relay.kill('SIGKILL');
     await Promise.all(links.map((link) => link.close()));
@@ -149,7 +161,7 @@ export async function flood(): Promise<Report[]> {
 function report(rounds: Record<Kind, Round[]>, pinned: boolean): Report {
   const of = (kind: Kind, what: (round: Round) => number) => median(rounds[kind].map(what));
   const quiet = of('quiet', ({ p99 }) => p99);
-  const lines = (['quiet', 'held', 'short'] as const).map((kind) => {
+  const lines = (['quiet', 'held', 'short', 'aside'] as const).map((kind) => {
     const p99s = rounds[kind].map(({ p99 }) => p99);
     const done = (what: (flood: Done) => number) =>
       of(kind, ({ flood }) => (flood ? what(flood) : 0));
@@ -164,7 +176,8 @@ function report(rounds: Record<Kind, Round[]>, pinned: boolean): Report {
         : `; ${rate.toFixed(0)} bad connections/s, ${challenges.toFixed(0)} challenges/s, flooder ${(100 * cost).toFixed(0)} %`)
     );
   });
-  const ratios = (['held', 'short'] as const).map((kind) => of(kind, ({ p99 }) => p99) / quiet);
+  const ratio = (kind: Kind) => of(kind, ({ p99 }) => p99) / quiet;
+  const ratios = [ratio('held'), ratio('short')];
   const lost = Object.values(rounds)
     .flat()
     .reduce((sum, round) => sum + round.lost, 0);
@@ -172,7 +185,7 @@ function report(rounds: Record<Kind, Round[]>, pinned: boolean): Report {
   const text = [
     `${title}, ms: medians of rounds (p99: min–max)${pinned ? '; flooder on a core of its own' : ''}`,
     ...lines,
-    `  p99 with the flood / without: held ${ratios[0]?.toFixed(2)}, short ${ratios[1]?.toFixed(2)} (limit ${LIMIT_RATIO}); lost ${lost}`,
+    `  p99 with the flood / without: held ${ratios[0]?.toFixed(2)}, short ${ratios[1]?.toFixed(2)}, aside ${ratio('aside').toFixed(2)} (limit ${LIMIT_RATIO}); lost ${lost}`,
   ].join('\n');
   const bounds = [
     { what: 'flood: no Message is lost', kept: lost === 0 },
