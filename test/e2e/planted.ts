@@ -57,6 +57,16 @@ export const PLANTS: readonly Plant[] = [
     expects: ['lost'],
   },
   {
+    name: 'not-sealed',
+    about: 'bodies leave as they are',
+    patch: {
+      folder: 'dist/fe1',
+      from: 'aeadSeal({ key, nonce, ad: concat(s.h1, hn, eh, ext) }, padded)',
+      to: 'concat(padded, new Uint8Array(AEAD_BYTES))',
+    },
+    expects: ['leak'],
+  },
+  {
     name: 'names-its-sender',
     about: 'a Message says who wrote it',
     patch: {
