@@ -8,8 +8,8 @@ import type { Channel } from './channel.ts';
 import { SocketChannel } from './socket.ts';
 
 const NO_RESETS = false;
-/** Nobody listens, or nobody takes more at this moment. */
-const NOBODY = ['ENOENT', 'ECONNREFUSED', 'EAGAIN'];
+/** Nobody listens, or nobody takes more at this moment; reset: he was killed before he took it. */
+const NOBODY = ['ENOENT', 'ECONNREFUSED', 'EAGAIN', 'ECONNRESET'];
 
 /** Behind the name of a socket that is not ready yet. */
 const UNREADY = '+';

@@ -1,5 +1,6 @@
 // receive as a whole program: what is read, what comes again, and what nobody takes away from it.
 
+import { once } from 'node:events';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { withTwo } from './two.ts';
@@ -24,8 +25,10 @@ receiving(
     }
     await alice.ok('send bob four --wait delivered');
     assert.is(JSON.parse(await again.line()).text, 'four');
+    const ended = once(again.child, 'close');
     again.child.stdin?.end(); // the bot is gone: nothing more can be acknowledged
     assert.match(await stderrOf(again.child), /not acknowledged: 1/);
+    assert.equal(await ended, [0, null]);
     assert.match(await bob.ok('receive'), /^[^\n]*: four\n$/);
   }),
 );

@@ -47,7 +47,10 @@ async function fetch(watch: Watch, reader: Reader, timeout: number): Promise<voi
 async function follow(watch: Watch, reader: Reader): Promise<void> {
   await reader.unread();
   while (!reader.isOver) {
-    const event = await watch.next(Number.POSITIVE_INFINITY);
+    const event = await watch.next(Number.POSITIVE_INFINITY).catch((error: unknown) => {
+      if (reader.isOver) return null; // stdin ended, and the events with it: no error
+      throw error;
+    });
     if (!event) return;
     if (event.kind === 'message') await reader.show(event.message);
     if (event.kind === 'missed' || event.kind === 'moved') await reader.unread();
@@ -62,7 +65,8 @@ class Reader {
   readonly #settings: Receiving;
   readonly #from: string | null;
   readonly #ids: Ids | null;
-  readonly #shown = new Set<string>(); // `key:id`, until it was noted as read
+  /** By sender the place of the last one that was shown: an event that waits may bring one again. */
+  readonly #shown = new Map<string, number>();
   readonly #noting = new Set<Promise<void>>();
   #failure: Error | null = null;
 
@@ -89,10 +93,10 @@ class Reader {
 
   async show(message: Message): Promise<void> {
     if (this.#failure) throw this.#failure;
-    const { peer, id, outgoing } = message;
-    const place = `${peer}:${id}`;
-    if (outgoing || this.#shown.has(place) || (this.#from !== null && peer !== this.#from)) return;
-    this.#shown.add(place);
+    const { peer, id, order, outgoing } = message;
+    if (outgoing || (this.#from !== null && peer !== this.#from)) return;
+    if (order <= (this.#shown.get(peer) ?? -1)) return;
+    this.#shown.set(peer, order);
     const contact = await this.#agent.ask('contact', peer);
     this.#ids?.expect(peer, id);
     if (this.#settings.json) await writeJson(messageJson(message, contact));
@@ -111,12 +115,9 @@ class Reader {
   #read(peer: string, id: string): void {
     const noted = this.#agent
       .ask('read', peer, id)
-      .then(
-        () => void this.#shown.delete(`${peer}:${id}`),
-        (error) => {
-          this.#failure ??= error;
-        },
-      )
+      .catch((error) => {
+        this.#failure ??= error;
+      })
       .then(() => void this.#noting.delete(noted));
     this.#noting.add(noted);
   }
