@@ -5,6 +5,7 @@ import type { Argv } from 'yargs';
 import { COMMON, type Common, type Context } from './command.ts';
 import { declare, failing, type Options, type Settings, settle } from './options.ts';
 import { configFile } from './places.ts';
+import type { Form } from './plain.ts';
 
 export interface Entry<O extends Options> {
   /** Its name and its arguments: <needed> [optional] [many..]; many are joined by spaces. */
@@ -18,7 +19,13 @@ export interface Entry<O extends Options> {
 
 export interface Command {
   readonly options: Options;
+  /** How it is read and done without yargs; null where that cannot be. */
+  readonly plain: PlainCommand | null;
   add(argv: Argv, line: Line): void;
+}
+
+export interface PlainCommand extends Form {
+  run(flags: Flags, all: Options): Promise<void>;
 }
 
 /** What is being parsed. */
@@ -52,6 +59,7 @@ export function entry<const O extends Options>(of: Entry<O>, isFirst = false): C
   const [word = ''] = usage.split(' ');
   return {
     options,
+    plain: usage.includes('..') ? null : plainOf(of),
     add(argv, { path, args, all }) {
       const isUnnamed = isFirst && !args.includes(word);
       const parsing = {
@@ -77,6 +85,7 @@ export function entry<const O extends Options>(of: Entry<O>, isFirst = false): C
 export function group(word: string, about: string, commands: readonly Command[]): Command {
   return {
     options: Object.assign({}, ...commands.map(({ options }) => options)),
+    plain: null,
     add(argv, { path, args, all }) {
       const line = { path: [...path, word], args, all };
       argv.command(word, about, (sub: Argv) => {
@@ -88,6 +97,17 @@ export function group(word: string, about: string, commands: readonly Command[])
 }
 
 type Flags = Readonly<Record<string, unknown>>;
+
+function plainOf<O extends Options>(of: Entry<O>): PlainCommand {
+  const { usage, options } = of;
+  return {
+    word: usage.split(' ')[0] as string,
+    names: argumentsIn(usage),
+    optional: usage.split('[').length - 1,
+    options,
+    run: (flags, all) => run(of, flags, { all, words: 1 }),
+  };
+}
 
 async function run<O extends Options>(
   { usage, options, load }: Entry<O>,

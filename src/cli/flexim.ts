@@ -15,7 +15,8 @@ import {
   VERIFY,
 } from './command.ts';
 import { type Command, entry, group, shielded } from './entry.ts';
-import { checkValues, declare, type Options, parser } from './options.ts';
+import { checkValues, declare, type Options } from './options.ts';
+import { plainLine } from './plain.ts';
 
 const COMMANDS: readonly Command[] = [
   entry({
@@ -201,6 +202,10 @@ const ALL_OPTIONS: Options = Object.assign({}, COMMON, ...COMMANDS.map((each) =>
 export async function main(given: readonly string[]): Promise<void> {
   const args = shielded(given);
   checkValues(args, ALL_OPTIONS);
+  const forms = COMMANDS.flatMap(({ plain }) => plain ?? []);
+  const line = plainLine(args, { forms, common: COMMON });
+  if (line) return line.form.run(line.flags, ALL_OPTIONS);
+  const { parser } = await import('./parser.ts');
   const argv = declare(parser('flexim', args), COMMON)
     .usage('$0 <command> [options]\n\nA messenger whose server cannot read it.')
     .epilogue(

@@ -3,7 +3,7 @@
 
 import { readFileSync } from 'node:fs';
 import { parse, TomlError } from 'smol-toml';
-import yargs, { type Argv } from 'yargs';
+import type { Argv } from 'yargs';
 import { FleximError, systemCode } from '../lib/errors.ts';
 import { printable } from '../lib/text.ts';
 import { formatDuration, formatSize, parseDuration, parseSize } from './units.ts';
@@ -35,26 +35,7 @@ export type Settings<T extends Options> = {
     : Value<T[K]> | null;
 };
 
-const CONFIG: Option = { type: 'string', about: 'read settings from this TOML file' };
-
-/** A yargs parser that knows the options, complains like the rest of us, and never exits. */
-export function parser(name: string, args: readonly string[]): Argv {
-  return yargs([...args])
-    .scriptName(name)
-    .parserConfiguration({
-      'camel-case-expansion': false,
-      'duplicate-arguments-array': true,
-      'parse-positional-numbers': false,
-    })
-    .strict()
-    .locale('en') // the rest of what is said is English too
-    .exitProcess(false)
-    .help('help', 'show this help')
-    .describe('version', 'show the version')
-    .alias('help', 'h')
-    .wrap(Math.min(100, process.stdout.columns ?? 100))
-    .fail(failing({ name, args, hasCommands: true }));
-}
+export const CONFIG: Option = { type: 'string', about: 'read settings from this TOML file' };
 
 export interface Parsing {
   /** The program, and the command if it is the parser of one. */

@@ -6,7 +6,8 @@ import * as assert from 'uvu/assert';
 import type { Argv } from 'yargs';
 import { type Command, entry, group, shielded } from '../../src/cli/entry.ts';
 import { main } from '../../src/cli/flexim.ts';
-import { type Options, parser } from '../../src/cli/options.ts';
+import type { Options } from '../../src/cli/options.ts';
+import { parser } from '../../src/cli/parser.ts';
 import { isFleximError } from '../../src/lib/errors.ts';
 
 const test = suite('cli: the command line');
