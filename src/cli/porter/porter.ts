@@ -1,6 +1,6 @@
 // The porter: a process beside flexim-relay that accepts connections, sends away who may not come in, and
-// hands the others over, with nothing read from them. A flood at the door costs this process its time, and
-// not those who are in. It knows no key and no store. words.ts is what it is told and says.
+// hands the others over, with nothing read from them. A flood at the door costs this process its time first,
+// and the relay only as much as it lets in. It knows no key and no store. words.ts is what it is told and says.
 
 import { setPriority } from 'node:os';
 import { hostGroup } from '../../lib/address.ts';
