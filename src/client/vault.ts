@@ -111,13 +111,6 @@ export class Vault {
     return this.#rows.entries({ from: first, to, backwards });
   }
 
-  /** The rows of one id that have places, the first one above `after` first. */
-  *forwards(table: string, id: string, after: number): Generator<Uint8Array> {
-    const from = this.name(table, id, after + 1);
-    const to = concat(from.subarray(0, from.length - LAST.length), LAST);
-    for (const [name, sealed] of this.#rows.entries({ from, to })) yield this.#open(name, sealed);
-  }
-
   /** All of it or nothing, on the disk when the promise is kept. */
   write(writes: readonly Write[]): Promise<void> {
     const nonces = this.#random(AEAD_NONCE_BYTES * writes.length);

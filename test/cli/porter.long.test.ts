@@ -9,7 +9,7 @@ import { PorterDoor } from '../../src/cli/porter/door.ts';
 import { isAlive } from '../../src/cli/process.ts';
 import { newIdentity } from '../../src/crypto/identity.ts';
 import { isFleximError } from '../../src/lib/errors.ts';
-import type { Log } from '../../src/lib/log.ts';
+import { type Log, silent } from '../../src/lib/log.ts';
 import type { Channel } from '../../src/net/channel.ts';
 import { DEFAULT_LIMITS, type Limits } from '../../src/relay/limits.ts';
 import { dialRelay } from '../relay.ts';
@@ -136,8 +136,7 @@ porter('a port that is taken is the error of the start', async () => {
   const other = createServer().listen(HERE);
   await once(other, 'listening');
   const { port } = other.address() as { port: number };
-  const { log } = { log: { debug() {}, info() {}, warn() {}, error() {} } };
-  const door = new PorterDoor({ limits: FREE, log });
+  const door = new PorterDoor({ limits: FREE, log: silent });
   try {
     await door.open({ host: '127.0.0.1', port }, () => {});
     assert.unreachable('it opened');

@@ -39,6 +39,7 @@ function say(word: FromPorter, socket?: Arrival): void {
 }
 
 function tellShut(): void {
+  if (telling) clearTimeout(telling);
   telling = null;
   say({ shut });
   shut = {};
@@ -115,4 +116,3 @@ try {
 } catch {
   // a system that has no such thing
 }
-say({ ready: true });

@@ -7,7 +7,6 @@
 //     {close: way}                    nobody more by that way         -> closed
 //     {left: [remote, …]}             they were let in and are gone
 //   porter -> relay
-//     {ready: true}                   once
 //     {listening: way, at}
 //     {refused: way, code, message}   an error of listenTcp
 //     {came: way, from: remote}       with the socket, from which nothing was read
@@ -26,7 +25,6 @@ export type ToPorter =
   | { readonly left: readonly string[] };
 
 export type FromPorter =
-  | { readonly ready: true }
   | { readonly listening: number; readonly at: TcpAddress }
   | { readonly refused: number; readonly code: ErrorCode; readonly message: string }
   | { readonly came: number; readonly from: string }
