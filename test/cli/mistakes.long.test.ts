@@ -69,6 +69,7 @@ test(
     await home.ok(['keygen', 'a']);
     const server = createServer((socket) => {
       socket.on('error', () => {});
+      socket.resume(); // a socket that nobody reads never hears that the other side is gone
       socket.write('HTTP/1.1 400 Bad Request\r\n\r\n');
     });
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
