@@ -14,6 +14,7 @@ export interface Channel {
   readonly binding: Uint8Array;
   /** The server's key, where the channel itself has proven it. */
   readonly serverKey: Uint8Array | null;
+  /** Called again, it goes on with another handler; it must be paused then. */
   open(handler: ChannelHandler): void;
   /** It is to last: from here on the system asks now and then whether the other side is still there. */
   keep(): void;

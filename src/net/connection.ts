@@ -25,6 +25,8 @@ export interface ConnectionOptions {
   readonly account?: (change: number) => void;
 }
 
+type Taker = (channel: Channel, early: Buffer) => void;
+
 const FIRST_BLOCK = 512;
 const LINGER_MS = 5_000;
 const EARLY_BYTES = 64 * 1024;
@@ -42,7 +44,7 @@ export function flushAll(): void {
 export class Connection {
   readonly channel: Channel;
   readonly #handler: ConnectionHandler;
-  #options: ConnectionOptions;
+  readonly #options: ConnectionOptions;
   readonly #reader: FrameReader;
   #block = EMPTY; // output gathered since the last write: #block[0..#filled)
   #filled = 0;
@@ -56,6 +58,7 @@ export class Connection {
   #ending = false;
   #ended = false;
   #linger: NodeJS.Timeout | null = null;
+  #taker: Taker | null = null; // who gets the channel when all is written
   #over = false;
 
   constructor(
@@ -93,13 +96,30 @@ export class Connection {
     return this.#received;
   }
 
-  /** It stays, within other bounds from here on; what waits already goes to the new account. */
-  allow(options: ConnectionOptions): void {
-    this.#options.account?.(-this.waiting);
-    this.#options = options;
-    options.account?.(this.waiting);
+  /** It is to last. */
+  keep(): void {
     this.channel.keep();
   }
+
+  /**
+   * Gives the channel away as soon as everything is written, with what was read and not cut; it is not
+   * ours any more then. Until then nothing is read, and it may still end.
+   */
+  give(taker: Taker): void {
+    this.hold();
+    this.#taker = taker;
+    setImmediate(this.#giveAway); // a chunk that is being cut is kept by then
+  }
+
+  readonly #giveAway = (): void => {
+    const taker = this.#taker;
+    if (!taker || this.#ending || this.#over) return;
+    this.flush();
+    if (this.waiting > 0) return; // when it is written
+    this.#over = true;
+    this.#taker = null;
+    taker(this.channel, this.#reader.take());
+  };
 
   /** How frames are cut from the next one on. */
   cutBy(delimiter: Delimiter): void {
@@ -156,6 +176,7 @@ export class Connection {
     this.flush();
     this.#handler.written?.(this.#written);
     if (this.waiting === 0) this.#replies = 0;
+    if (this.#taker) setImmediate(this.#giveAway);
     if (this.#readAgainAt < 0 || this.#written < this.#readAgainAt) return;
     this.#readAgainAt = -1;
     this.#replies = 0;

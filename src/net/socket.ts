@@ -17,6 +17,7 @@ export class SocketChannel implements Channel {
   readonly remote: string;
   readonly #socket: Socket;
   readonly #resets: boolean;
+  #handler: ChannelHandler | null = null;
 
   /** `resets`: the transport can tell the other side of a cut; local sockets cannot. */
   constructor(socket: Socket, resets: boolean, remote = remoteOf(socket)) {
@@ -26,12 +27,15 @@ export class SocketChannel implements Channel {
   }
 
   open(handler: ChannelHandler): void {
+    const isFirst = this.#handler === null;
+    this.#handler = handler;
+    if (!isFirst) return;
     let failure: Error | null = null;
-    this.#socket.on('data', (chunk) => handler.data(chunk));
+    this.#socket.on('data', (chunk) => this.#handler?.data(chunk));
     this.#socket.on('error', (error) => {
       failure = error;
     });
-    this.#socket.on('close', () => handler.closed(failure));
+    this.#socket.on('close', () => this.#handler?.closed(failure));
   }
 
   keep(): void {

@@ -4,7 +4,9 @@
 import type { Identity } from '../crypto/identity.ts';
 import type { FleximError } from '../lib/errors.ts';
 import type { Log } from '../lib/log.ts';
+import type { Channel } from '../net/channel.ts';
 import type { Door } from '../net/door.ts';
+import type { Listener, TcpAddress } from '../net/tcp.ts';
 import type { Relay } from '../relay/relay.ts';
 
 export interface Protocol {
@@ -125,6 +127,48 @@ export interface ServeOptions {
   readonly identity: Identity;
   /** Where connections come in; a listener of this process when there is none. */
   readonly door?: Door;
+  /** Where strangers are until they have logged in; this process when there is none. */
+  readonly lobby?: RemoteLobby;
+}
+
+/** What a relay knows of a key that somebody shows. */
+export interface Known {
+  readonly isKnown: boolean;
+  readonly lastSeen: number; // 0 for a new one
+}
+
+/** A login whose response was right. */
+export interface Admission {
+  readonly key: string;
+  readonly alias: string | null;
+  /** Acknowledgements were asked for before it. */
+  readonly acks: boolean;
+  readonly nonce: string; // '' if none came
+}
+
+/** One who has logged in, and what of his channel was read already. */
+export interface Entrant {
+  readonly channel: Channel;
+  readonly early: Buffer;
+  readonly admission: Admission;
+}
+
+/** A lobby in another process, with a door of its own. */
+export interface RemoteLobby {
+  /** Throws `port-in-use` or `port-refused`. */
+  receive(at: TcpAddress, hall: Hall): Promise<Listener>;
+  /** Tells all strangers that the relay stops, and to come back within so many seconds. */
+  dismiss(seconds: number): Promise<void>;
+  /** One who has entered is gone; `remote` is that of his channel. */
+  left(remote: string): void;
+}
+
+/** What the lobby needs of the relay. */
+export interface Hall {
+  /** As it is now. */
+  name(): string;
+  lookUp(key: string): Known;
+  enter(entrant: Entrant): void;
 }
 
 export interface Service {

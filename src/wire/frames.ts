@@ -107,6 +107,14 @@ export class FrameReader {
     this.#disturbed = true;
   }
 
+  /** What was not cut, for another reader to begin with; this one is done. */
+  take(): Buffer {
+    const rest = Buffer.from(this.#tail.subarray(this.#from, this.#to));
+    release(this.#tail);
+    this.#empty();
+    return rest;
+  }
+
   resume(): void {
     if (!this.#stopped) return;
     this.#stopped = false;

@@ -214,26 +214,59 @@ pushback('an answer that passes the limit again while it is resumed stops it aga
   assert.not.ok(channel.isPaused);
 });
 
-pushback('other bounds take over what waits, on the old account and on the new one', async () => {
-  const { channel, connection, account } = open();
-  let other = 0;
-  connection.send(Buffer.alloc(10));
-  connection.allow({
-    replyBytes: 5,
-    account: (change) => {
-      other += change;
-    },
+pushback.run();
+
+// ---- given away ----
+
+const given = suite('connection: given away');
+
+function give(connection: Connection) {
+  const taken: [unknown, string][] = [];
+  connection.give((channel, early) => taken.push([channel, early.toString('latin1')]));
+  return taken;
+}
+
+given('at once, with what was read and not cut, and no word of it later', async () => {
+  let taken: [unknown, string][] = [];
+  const { channel, connection, seen } = open((text) => {
+    if (text === 'last') taken = give(connection);
   });
-  assert.equal([account.sum, other], [0, 10]);
-  assert.equal(channel.calls, ['keep'], 'it is to last');
-  connection.reply(Buffer.alloc(6));
-  assert.ok(channel.isPaused);
+  channel.feed(lines('first', 'last', 'not cut').subarray(0, -3));
+  assert.equal(taken, []);
   await turn();
-  channel.take();
-  assert.equal([account.sum, other, channel.isPaused], [0, 0, false]);
+  assert.equal(taken, [[channel, 'not c']]);
+  assert.ok(channel.isPaused);
+  assert.equal(seen, ['first', 'last']);
+  for (const late of [() => connection.end(), () => connection.reset(), () => connection.release()])
+    late();
+  connection.send(Buffer.from('late'));
+  channel.handler.closed(null);
+  await turn();
+  assert.equal(seen, ['first', 'last']);
+  assert.equal(channel.calls, ['pause']);
 });
 
-pushback.run();
+given('not before all is written, and not when it ends in the meantime', async () => {
+  for (const ends of [false, true]) {
+    const { channel, connection, account } = open();
+    connection.reply(Buffer.from('a'));
+    await turn();
+    connection.reply(Buffer.from('b'));
+    const taken = give(connection);
+    await turn();
+    assert.is(channel.take()?.toString(), 'a');
+    await turn();
+    assert.equal(taken, []);
+    if (ends) connection.end();
+    assert.is(channel.take()?.toString(), 'b');
+    await turn();
+    assert.is(taken.length, ends ? 0 : 1);
+    assert.is(account.sum, 0);
+    channel.handler.closed(null);
+  }
+});
+
+given.run();
 
 // ---- the end ----
 

@@ -1,17 +1,16 @@
 // Serving Flexim: docs/protocols/flexim.md §3 (time limits) and §9 (stopping).
 
 import type { Identity } from '../../crypto/identity.ts';
-import { hostGroup } from '../../lib/address.ts';
-import { Deadlines } from '../../lib/time.ts';
+import { withResolvers } from '../../lib/queue.ts';
 import type { Channel } from '../../net/channel.ts';
 import { type ConnectionOptions, flushAll } from '../../net/connection.ts';
 import { ownDoor } from '../../net/door.ts';
 import { Doors } from '../../relay/doors.ts';
 import { type Relay, settleRelay } from '../../relay/relay.ts';
-import type { ServeOptions, Service } from '../protocol.ts';
+import type { Entrant, Known, ServeOptions, Service } from '../protocol.ts';
+import { Lobby } from './lobby.ts';
 import { type House, Visitor } from './visitor.ts';
 
-const STRANGER_BYTES = 4 * 1024; // unread answers before the login; they count nowhere
 const RETURN_S = 5; // clients of a stopping relay come back within so long …
 const RETURNS_A_SECOND = 200; // … or longer, when they are many
 const MAX_TIMER_MS = 2 ** 31 - 1; // a drain without a limit
@@ -19,42 +18,44 @@ const MAX_TIMER_MS = 2 ** 31 - 1; // a drain without a limit
 /** The visitors of one relay, over whatever channels they come. */
 export class Flexim implements House {
   readonly relay: Relay;
-  readonly identity: Identity;
-  readonly strangers: ConnectionOptions = { replyBytes: STRANGER_BYTES };
   readonly members: ConnectionOptions;
   readonly #visitors = new Set<Visitor>();
-  readonly #strangers = new Set<Visitor>(); // not logged in, the oldest first
-  readonly #hellos: Deadlines<Visitor>;
-  readonly #logins: Deadlines<Visitor>;
+  readonly #lobby: Lobby;
   readonly #left: (remote: string) => void;
+  #returnS = 0; // once the relay stops: who comes now is told to come back within so long
   #empty: (() => void) | null = null;
 
   /** `left` hears where somebody came from who is gone. */
   constructor(relay: Relay, identity: Identity, left: (remote: string) => void = () => {}) {
     this.relay = relay;
     this.#left = left;
-    this.identity = identity;
-    const { limits, clock, router } = relay;
+    const { limits, clock, router, log, drops, logins, turns } = relay;
     this.members = { replyBytes: limits.replyBytes, account: router.memory.account };
-    relay.turns.before = flushAll;
-    this.#hellos = new Deadlines(limits.helloMs, clock, (each) => each.expired('hello'));
-    this.#logins = new Deadlines(limits.loginMs, clock, (each) => each.expired('login'));
+    turns.before = flushAll;
+    this.#lobby = new Lobby({
+      ...{ limits, clock, log, drops, logins, turns, left },
+      exchange: identity.exchange,
+      name: () => relay.name,
+      lookUp: (key, found) => found(this.lookUp(key)),
+      enter: (entrant) => this.enter(entrant),
+    });
   }
 
+  /** A stranger comes in. */
   accept(channel: Channel): void {
-    this.#visitors.add(new Visitor(channel, this, hostGroup(channel.remote)));
-    if (this.#strangers.size <= this.relay.limits.strangers) return;
-    // Who says nothing must not keep others out: the newest gets the place of the one longest here.
-    for (const oldest of this.#strangers) return oldest.crowdedOut();
+    this.#lobby.accept(channel);
   }
 
-  expect(visitor: Visitor, what: 'hello' | 'login' | null): void {
-    this.#hellos.stop(visitor);
-    this.#logins.stop(visitor);
-    if (what) this.#strangers.add(visitor);
-    else this.#strangers.delete(visitor);
-    if (what === 'hello') this.#hellos.start(visitor);
-    if (what === 'login') this.#logins.start(visitor);
+  lookUp(key: string): Known {
+    const { directory } = this.relay;
+    return { isKnown: directory.isKnown(key), lastSeen: directory.lastSeen(key) };
+  }
+
+  /** Somebody comes in who has logged in. */
+  enter(entrant: Entrant): void {
+    const visitor = new Visitor(entrant, this);
+    this.#visitors.add(visitor);
+    if (this.#returnS > 0) visitor.dismiss(spread(this.#returnS));
   }
 
   gone(visitor: Visitor): void {
@@ -63,45 +64,62 @@ export class Flexim implements House {
     if (this.#visitors.size === 0) this.#empty?.();
   }
 
-  /** Tells everybody, lets them take what is theirs, and cuts who does not in time. */
-  async drain(): Promise<void> {
-    const spread = Math.max(RETURN_S, Math.ceil(this.#visitors.size / RETURNS_A_SECOND));
-    for (const visitor of this.#visitors) visitor.dismiss(1 + Math.floor(Math.random() * spread));
-    if (this.#visitors.size === 0) return;
+  /**
+   * Tells everybody, lets them take what is theirs, and cuts who does not in time. `dismiss` does the
+   * first for strangers that are elsewhere.
+   */
+  async drain(dismiss?: (seconds: number) => Promise<void>): Promise<void> {
+    const inAll = this.#visitors.size + this.#lobby.size;
+    this.#returnS = Math.max(RETURN_S, Math.ceil(inAll / RETURNS_A_SECOND));
+    for (const visitor of this.#visitors) visitor.dismiss(spread(this.#returnS));
     const { drainMs, quietMs } = this.relay.limits;
-    await new Promise<void>((resolve) => {
-      const quiet = setInterval(
-        () => {
-          for (const visitor of this.#visitors) visitor.endIfQuiet();
-        },
-        Math.min(quietMs, MAX_TIMER_MS),
-      );
-      const late = setTimeout(
-        () => {
-          for (const visitor of this.#visitors) visitor.abandon();
-        },
-        Math.min(drainMs, MAX_TIMER_MS),
-      );
-      this.#empty = () => {
-        clearInterval(quiet);
-        clearTimeout(late);
-        resolve();
-      };
-    });
+    const quiet = setInterval(
+      () => {
+        for (const visitor of this.#visitors) visitor.endIfQuiet();
+      },
+      Math.min(quietMs, MAX_TIMER_MS),
+    );
+    const { promise: late, resolve: isLate } = withResolvers<void>();
+    const timer = setTimeout(
+      () => {
+        isLate();
+        for (const visitor of this.#visitors) visitor.abandon();
+        this.#lobby.abandon();
+      },
+      Math.min(drainMs, MAX_TIMER_MS),
+    );
+    const here = this.#lobby.dismiss(this.#returnS);
+    await Promise.race([late, dismiss?.(this.#returnS)]);
+    await here;
+    if (this.#visitors.size > 0) await new Promise<void>((resolve) => (this.#empty = resolve));
+    clearInterval(quiet);
+    clearTimeout(timer);
   }
 }
 
+/** So that they do not come back all at once. */
+function spread(seconds: number): number {
+  return 1 + Math.floor(Math.random() * seconds);
+}
+
 export async function serve(options: ServeOptions): Promise<Service> {
-  const { host, port, relay, identity } = options;
+  const { host, port, relay, identity, lobby } = options;
   const door = options.door ?? ownDoor(new Doors(relay));
-  const house = new Flexim(relay, identity, (remote) => door.left(remote));
+  const house = new Flexim(relay, identity, (remote) => (lobby ?? door).left(remote));
   relay.expiry.start();
-  const listener = await door.open({ host, port }, (channel) => house.accept(channel));
+  const at = { host, port };
+  const listener = lobby
+    ? await lobby.receive(at, {
+        name: () => relay.name,
+        lookUp: (key) => house.lookUp(key),
+        enter: (entrant) => house.enter(entrant),
+      })
+    : await door.open(at, (channel) => house.accept(channel));
   return {
     address: listener.address,
     stop: async () => {
       const closed = listener.close();
-      await house.drain();
+      await house.drain(lobby && ((seconds) => lobby.dismiss(seconds)));
       await closed;
       await settleRelay(relay);
     },

@@ -1,17 +1,17 @@
-// A visitor until his login: hello and greeting, the little that strangers may send, and the login from
-// AUTH to admission, in the order of its steps. docs/protocols/flexim.md §3 and §5. It is let go when
-// the login is done.
+// What strangers say: hello and greeting, the little that they may send, and the login from AUTH to the
+// right response, in the order of its steps. docs/protocols/flexim.md §3 and §5.
 
-import { type Identity, isCanonical } from '../../crypto/identity.ts';
+import { isCanonical } from '../../crypto/identity.ts';
 import { parseKey } from '../../lib/address.ts';
 import { fromHex } from '../../lib/bytes.ts';
 import type { Connection } from '../../net/connection.ts';
 import type { DropReason } from '../../relay/drops.ts';
 import { STRANGER_BODY } from '../../relay/limits.ts';
-import type { Relay } from '../../relay/relay.ts';
 import type { DatumOf } from '../../wire/datum.ts';
 import { NEED_MORE } from '../../wire/frames.ts';
+import type { Admission, Known } from '../protocol.ts';
 import { acksProblem, pong } from './commands.ts';
+import type { LobbyOptions } from './lobby.ts';
 import { checkResponse, makeChallenge } from './login.ts';
 import { statusFrame } from './status.ts';
 import {
@@ -27,15 +27,7 @@ import {
 
 export type LoginRefusal = DropReason & `login-${string}`;
 
-/** A login that is on the disk. */
-export interface Admission {
-  readonly key: string;
-  /** Acknowledgements were asked for before it. */
-  readonly acks: boolean;
-  readonly nonce: string; // '' if none came
-}
-
-/** What a stranger needs of his visitor. */
+/** What a stranger needs of his connection's life. */
 interface Host {
   readonly group: string;
   readonly isLeaving: boolean;
@@ -43,39 +35,32 @@ interface Host {
   unpack<N extends DatumName>(name: N, body: Buffer): DatumOf<Datums, N> | null;
   /** The greeting is sent: the time for the login runs. */
   greeted(): void;
-  /** Reads nothing until the work is done. */
-  wait<T>(work: Promise<T>, done: (result: T) => void): void;
   admitted(admission: Admission): void;
   refuseLogin(why: string, reason?: LoginRefusal): void;
   leave(last: Buffer): void;
   failed(error: Error): void;
 }
 
-/** The relay he came to. */
-interface House {
-  readonly relay: Relay;
-  readonly identity: Identity;
-}
-
 const WEAK = 'the key is weak or not canonical';
 
 export class Stranger {
-  readonly #visitor: Host;
+  readonly #caller: Host;
   readonly #connection: Connection;
-  readonly #house: House;
+  readonly #lobby: LobbyOptions;
   #stage: 'hello' | 'greeted' | 'challenged' = 'hello';
   #key = '';
   #alias: string | null = null;
+  #isKnown = false; // his key was here before
   #challenge: string | null = null; // until it is answered
   #acks = false;
   #frames = 0;
   #bytes = 0;
   #passing = 0; // bytes still to come of a body that is too long for a stranger
 
-  constructor(visitor: Host, connection: Connection, house: House) {
-    this.#visitor = visitor;
+  constructor(caller: Host, connection: Connection, lobby: { readonly options: LobbyOptions }) {
+    this.#caller = caller;
     this.#connection = connection;
-    this.#house = house;
+    this.#lobby = lobby.options;
   }
 
   /** It has shown that it speaks Flexim. */
@@ -86,23 +71,23 @@ export class Stranger {
   // ---- what comes: strangers cost little memory and little work, whatever they send (§3.3) ----
 
   read(bytes: number): void {
-    const { strangerBytes } = this.#house.relay.limits;
+    const { strangerBytes } = this.#lobby.limits;
     this.#bytes += bytes;
     if (this.#bytes > strangerBytes || this.#connection.unread > FRAME_HEAD + STRANGER_BODY)
-      this.#visitor.refuseLogin('too many bytes before the login');
+      this.#caller.refuseLogin('too many bytes before the login');
   }
 
   frame(bytes: Buffer, start: number, end: number): void {
     if (this.#stage === 'hello') return this.#greet();
     if (this.#passing > 0) return this.#passed(end - start);
-    if (++this.#frames > this.#house.relay.limits.strangerFrames)
-      return this.#visitor.refuseLogin('too many frames before the login');
+    if (++this.#frames > this.#lobby.limits.strangerFrames)
+      return this.#caller.refuseLogin('too many frames before the login');
     const name = datums.nameOf(bytes[start] as number);
     const length = bytes.readUInt16BE(start + 1);
     if (length > STRANGER_BODY) return this.#passOver(name, length);
     const body = bytes.subarray(start + FRAME_HEAD, end);
-    if (name === 'Command') this.#command(this.#visitor.unpack(name, body));
-    else if (name === 'AuthResponse') this.#response(this.#visitor.unpack(name, body));
+    if (name === 'Command') this.#command(this.#caller.unpack(name, body));
+    else if (name === 'AuthResponse') this.#response(this.#caller.unpack(name, body));
     else this.#tooEarly();
   }
 
@@ -124,7 +109,7 @@ export class Stranger {
   }
 
   #tooEarly(): void {
-    this.#house.relay.drops.count('before-login');
+    this.#lobby.drops.count('before-login');
     this.#connection.reply(statusFrame('frameBeforeLogin', 'login-first log in with AUTH'));
   }
 
@@ -132,10 +117,10 @@ export class Stranger {
     if (!command) return;
     const { cmd, payload } = command;
     if (cmd === 'AUTH') return this.#auth(payload);
-    if (cmd === 'BYE') return this.#visitor.leave(statusFrame('fine'));
+    if (cmd === 'BYE') return this.#caller.leave(statusFrame('fine'));
     if (cmd === 'PING') return this.#connection.reply(pong(payload[0] ?? ''));
     if (cmd === 'ACKS') return this.#acknowledging(payload);
-    this.#house.relay.drops.count('before-login');
+    this.#lobby.drops.count('before-login');
     this.#connection.reply(statusFrame('loginFirst', 'login-first log in with AUTH'));
   }
 
@@ -148,45 +133,50 @@ export class Stranger {
   // ---- hello and login, step by step ----
 
   #greet(): void {
-    const { relay, identity } = this.#house;
+    const { name, exchange, clock } = this.#lobby;
     this.#stage = 'greeted';
     this.#connection.cutBy(strangerDelimiter);
     this.#connection.reply(
       encodeFrame('User', {
-        aliases: [relay.name],
-        key: identity.exchange.publicKey,
-        last_seen: relay.clock.wall(),
+        aliases: [name()],
+        key: exchange.publicKey,
+        last_seen: clock.wall(),
       }),
     );
-    this.#visitor.greeted();
+    this.#caller.greeted();
   }
 
   #auth([hex = '', alias]: readonly string[]): void {
-    const visitor = this.#visitor;
+    const caller = this.#caller;
     const key = parseKey(hex);
     const client = key === null ? null : (fromHex(key, 32) as Uint8Array);
-    if (this.#stage !== 'greeted') return visitor.refuseLogin('one AUTH a connection');
-    if (key === null || client === null) return visitor.refuseLogin('the key is not 64 hex digits');
-    if (!isCanonical(client)) return visitor.refuseLogin(WEAK);
-    const wait = this.#house.relay.logins.try(visitor.group);
+    if (this.#stage !== 'greeted') return caller.refuseLogin('one AUTH a connection');
+    if (key === null || client === null) return caller.refuseLogin('the key is not 64 hex digits');
+    if (!isCanonical(client)) return caller.refuseLogin(WEAK);
+    const wait = this.#lobby.logins.try(caller.group);
     if (wait > 0)
-      return visitor.refuseLogin(`${wait} too many logins from your address`, 'login-busy');
+      return caller.refuseLogin(`${wait} too many logins from your address`, 'login-busy');
     this.#stage = 'challenged';
     this.#key = key;
     this.#alias = alias || null;
-    this.#inTurn(this.#challengeSteps(client));
+    this.#connection.hold();
+    this.#lobby.lookUp(key, (known) => {
+      if (!caller.isLeaving) this.#inTurn(this.#challengeSteps(client, known));
+      this.#connection.release();
+    });
   }
 
-  *#challengeSteps(client: Uint8Array): Generator<void, void> {
-    const { relay, identity } = this.#house;
+  *#challengeSteps(client: Uint8Array, known: Known): Generator<void, void> {
+    const { exchange, clock } = this.#lobby;
+    this.#isKnown = known.isKnown;
     const challenge = yield* makeChallenge({
       client,
-      relay: identity.exchange.publicKey,
+      relay: exchange.publicKey,
       binding: this.#connection.channel.binding,
-      date: relay.clock.wall(),
-      lastSeen: relay.directory.lastSeen(this.#key),
+      date: clock.wall(),
+      lastSeen: known.lastSeen,
     });
-    if (!challenge) return this.#visitor.refuseLogin(WEAK);
+    if (!challenge) return this.#caller.refuseLogin(WEAK);
     this.#challenge = challenge.text;
     this.#connection.reply(encodeFrame('Auth', challenge.auth));
   }
@@ -195,7 +185,7 @@ export class Stranger {
     if (!response) return;
     const challenge = this.#challenge;
     this.#challenge = null;
-    if (challenge === null) return this.#visitor.refuseLogin('there is no challenge to answer');
+    if (challenge === null) return this.#caller.refuseLogin('there is no challenge to answer');
     // The frame's memory is reused, the turn comes later.
     const kept = {
       challenge: response.challenge.slice(),
@@ -205,41 +195,36 @@ export class Stranger {
   }
 
   *#responseSteps(response: AuthResponse, challenge: string): Generator<void, void> {
-    const nonce = yield* checkResponse(response, challenge, this.#house.identity.exchange);
-    if (nonce === null) this.#visitor.refuseLogin('the response is wrong');
+    const nonce = yield* checkResponse(response, challenge, this.#lobby.exchange);
+    if (nonce === null) this.#caller.refuseLogin('the response is wrong');
     else this.#admit(nonce);
   }
 
   #admit(nonce: string): void {
-    const { directory, logins, drops } = this.#house.relay;
-    const key = this.#key;
     // Not before the response is right: a failed login must not tell whether the key is known (§5.4).
-    const wait = directory.isKnown(key) ? 0 : logins.newKey(this.#visitor.group);
+    const wait = this.#isKnown ? 0 : this.#lobby.logins.newKey(this.#caller.group);
     if (wait > 0)
-      return this.#visitor.refuseLogin(
+      return this.#caller.refuseLogin(
         `${wait} too many new keys from your address`,
         'login-new-key',
       );
-    this.#visitor.wait(directory.login(key, this.#alias), ({ refused }) => {
-      if (refused) drops.count('alias-refused');
-      this.#visitor.admitted({ key, acks: this.#acks, nonce });
-    });
+    this.#caller.admitted({ key: this.#key, alias: this.#alias, acks: this.#acks, nonce });
   }
 
   /** Public-key work: reading stops, and each step waits for its turn (§5.7). */
   #inTurn(steps: Generator<void, void>): void {
-    const visitor = this.#visitor;
+    const caller = this.#caller;
     this.#connection.hold();
-    const queued = this.#house.relay.turns.add(visitor.group, () => {
+    const queued = this.#lobby.turns.add(caller.group, () => {
       let isDone: boolean | undefined = true;
       try {
-        if (!visitor.isLeaving) isDone = steps.next().done;
+        if (!caller.isLeaving) isDone = steps.next().done;
       } catch (error) {
-        visitor.failed(error as Error); // the store may fail under a job, and only this visitor pays
+        caller.failed(error as Error); // what fails under a job is his affair, and only this stranger pays
       }
       if (isDone) this.#connection.release();
       return !isDone;
     });
-    if (!queued) visitor.refuseLogin('1 too many logins from your address wait', 'login-busy');
+    if (!queued) caller.refuseLogin('1 too many logins from your address wait', 'login-busy');
   }
 }

@@ -1,10 +1,7 @@
-// One connection as the relay sees it, from its first byte to its end: a stranger, a member after the
-// login, then leaving. What both need, and all the ways to end. docs/protocols/flexim.md §2.5, §3.4,
-// §3.5 and §9.4.
+// A connection from its login to its end: the login is noted, the member joins, then leaving, and all the
+// ways to end. docs/protocols/flexim.md §2.5, §3.4 and §9.4. Before it, it was a caller.ts.
 
-import type { Identity } from '../../crypto/identity.ts';
-import { FleximError, isFleximError } from '../../lib/errors.ts';
-import type { Channel } from '../../net/channel.ts';
+import { isFleximError } from '../../lib/errors.ts';
 import {
   Connection,
   type ConnectionHandler,
@@ -13,61 +10,51 @@ import {
 import type { DropReason } from '../../relay/drops.ts';
 import type { Relay } from '../../relay/relay.ts';
 import type { DatumOf } from '../../wire/datum.ts';
+import type { Admission, Entrant } from '../protocol.ts';
 import { Member } from './member.ts';
 import { REFUSED, statusFrame } from './status.ts';
-import { type Admission, type LoginRefusal, Stranger } from './stranger.ts';
-import { type DatumName, type Datums, datums, frameDelimiter, helloDelimiter } from './wire.ts';
+import { answerMalformed, unpacked } from './unpacked.ts';
+import { type DatumName, type Datums, frameDelimiter } from './wire.ts';
 
 /** What all visitors of a server share. */
 export interface House {
   readonly relay: Relay;
-  /** What a connection may hold before and after its login. */
-  readonly strangers: ConnectionOptions;
+  /** What a connection may hold. */
   readonly members: ConnectionOptions;
-  readonly identity: Identity;
-  /** A visitor's state changed: it waits for the hello, for the login, or for nothing. */
-  expect(visitor: Visitor, what: 'hello' | 'login' | null): void;
   gone(visitor: Visitor): void;
 }
 
 export class Visitor implements ConnectionHandler {
-  readonly group: string; // where it comes from, as limits count it
   readonly #house: House;
   readonly #connection: Connection;
-  #stranger: Stranger | null; // until the login
-  #member: Member | null = null; // from the login on, also when it leaves
+  #member: Member | null = null; // from the moment when his login is on the disk
   #isLeaving = false;
   #received = 0; // bytes, at the last look of a relay that stops
 
-  constructor(channel: Channel, house: House, group: string) {
+  constructor({ channel, early, admission }: Entrant, house: House) {
     this.#house = house;
-    this.group = group;
-    this.#connection = new Connection(channel, helloDelimiter, this, house.strangers);
-    this.#stranger = new Stranger(this, this.#connection, house);
-    house.expect(this, 'hello');
+    this.#connection = new Connection(channel, frameDelimiter, this, house.members);
+    this.#connection.keep();
+    const { key, alias } = admission;
+    this.wait(house.relay.directory.login(key, alias), ({ refused }) => {
+      if (refused) house.relay.drops.count('alias-refused');
+      this.#join(admission);
+    });
+    if (early.length > 0) this.#connection.data(early);
   }
 
   get remote(): string {
     return this.#connection.channel.remote;
   }
 
-  /** What it sends is not looked at any more. */
-  get isLeaving(): boolean {
-    return this.#isLeaving;
-  }
-
   // ---- ConnectionHandler ----
 
   frame(bytes: Buffer, start: number, end: number): void {
-    if (this.#isLeaving) return;
-    if (this.#member) this.#member.frame(bytes, start, end);
-    else this.#stranger?.frame(bytes, start, end);
+    if (!this.#isLeaving) this.#member?.frame(bytes, start, end);
   }
 
   read(bytes: number): void {
-    if (this.#isLeaving) return;
-    if (this.#member) this.#member.read(bytes);
-    else this.#stranger?.read(bytes);
+    if (!this.#isLeaving) this.#member?.read(bytes);
   }
 
   handed(start: number, bytes: Buffer): void {
@@ -79,7 +66,6 @@ export class Visitor implements ConnectionHandler {
   }
 
   failed(error: Error): void {
-    if (this.#isUnknown && isFleximError(error)) return this.cut('no-hello');
     // A frame handler that throws is our mistake: this connection ends, the others go on.
     this.#house.relay.log.error({ err: error }, 'a connection failed');
     this.cut('connection-error');
@@ -92,39 +78,12 @@ export class Visitor implements ConnectionHandler {
     this.#house.gone(this);
   }
 
-  /** It has not shown that it speaks Flexim. */
-  get #isUnknown(): boolean {
-    return this.#stranger !== null && !this.#stranger.isGreeted;
-  }
-
-  // ---- from stage to stage ----
-
-  greeted(): void {
-    this.#house.expect(this, 'login');
-  }
-
-  admitted({ key, acks, nonce }: Admission): void {
-    const { relay, members } = this.#house;
-    this.#connection.allow(members);
-    this.#connection.cutBy(frameDelimiter);
-    this.#member = new Member(this, this.#connection, { relay, key });
-    this.#stranger = null;
-    this.#house.expect(this, null);
+  #join({ key, acks, nonce }: Admission): void {
+    this.#member = new Member(this, this.#connection, { relay: this.#house.relay, key });
     this.#member.join({ acks, nonce });
   }
 
-  /** Too many are here who have not logged in. */
-  crowdedOut(): void {
-    this.cut('stranger-crowded');
-  }
-
-  /** The time limit for hello or login has passed. */
-  expired(what: 'hello' | 'login'): void {
-    if (what === 'hello') this.cut('hello-timeout');
-    else this.refuseLogin('too slow', 'login-timeout');
-  }
-
-  // ---- for strangers and members ----
+  // ---- for the member ----
 
   /** Nothing is read until the work is done, so that answers keep their order. */
   wait<T>(work: Promise<T>, done: (result: T) => void): void {
@@ -153,31 +112,23 @@ export class Visitor implements ConnectionHandler {
   }
 
   unpack<N extends DatumName>(name: N, body: Buffer): DatumOf<Datums, N> | null {
-    try {
-      return datums.unpack(name, body);
-    } catch (error) {
-      this.malformed(error, name === 'Command' ? 'malformed' : 'badFrame');
-      return null;
-    }
+    return unpacked(this.#connection, this.#house.relay.drops, { name, body });
   }
 
   malformed(error: unknown, status: 'malformed' | 'badFrame'): void {
-    if (!(error instanceof FleximError)) throw error;
-    this.#house.relay.drops.count('malformed');
-    this.#connection.reply(statusFrame(status, `malformed ${error.message}`));
+    answerMalformed(this.#connection, this.#house.relay.drops, error, status);
   }
 
   // ---- the end ----
 
-  refuseLogin(why: string, reason: LoginRefusal = 'login-failed'): void {
-    this.#house.relay.drops.count(reason);
-    this.leave(statusFrame('loginFailed', `${reason} ${why}`));
+  refuseLogin(why: string): void {
+    this.#house.relay.drops.count('login-failed');
+    this.leave(statusFrame('loginFailed', `login-failed ${why}`));
   }
 
   /** Tells the user that the relay stops, and when to come back. */
   dismiss(seconds: number): void {
     if (this.#isLeaving) return;
-    if (this.#isUnknown) return this.abandon();
     const stopping = statusFrame('stopping', `${seconds} the relay is stopping`);
     if (this.#member) this.#connection.reply(stopping);
     else this.leave(stopping);
@@ -216,8 +167,6 @@ export class Visitor implements ConnectionHandler {
   /** From here on nothing is routed to this connection, and what it sends is not looked at. */
   #depart(): void {
     this.#isLeaving = true;
-    this.#stranger = null;
-    this.#house.expect(this, null);
     this.#member?.depart();
   }
 }
