@@ -219,13 +219,13 @@ test('the relay cannot read: neither fe1/ nor client/ is reachable from its entr
   assert.equal(found, [], 'a server that loads this code could open an envelope');
 });
 
-test('the porter knows no key and no store: what strangers can reach first has nothing to give', () => {
+test('the porter knows no store and no identity: what strangers can reach first has little to give', () => {
   const loaded = [...reachable('cli/porter/porter.ts')];
   assert.ok(loaded.includes('relay/doors.ts'), 'the walk did not get far');
-  const found = loaded.filter((file) =>
-    /^(crypto|keystore|store|protocols|fe1|client)\//.test(file),
-  );
+  const found = loaded.filter((file) => /^(keystore|store|fe1|client)\//.test(file));
   assert.equal(found, []);
+  const served = loaded.filter((file) => /^protocols\/flexim\/(server|visitor|member)/.test(file));
+  assert.equal(served, [], "members are the relay's");
 });
 
 test('servers and the routing core stay away from end-to-end code', () => {

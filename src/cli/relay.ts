@@ -145,7 +145,9 @@ async function run({ settings, read, log, limits, door }: Starting): Promise<voi
   try {
     const { host, port } = settings;
     door.shut = relay.shut;
-    const service = await protocols.flexim.serve({ host, port, relay, identity, door });
+    door.drops = relay.drops;
+    const lobby = door.lobby(identity.exchange);
+    const service = await protocols.flexim.serve({ host, port, relay, identity, door, lobby });
     // Before the address is out: who has it may send signals at once.
     const stop = async () => {
       await service.stop();

@@ -11,6 +11,25 @@ export function remoteOf(socket: Socket): string {
   return socket.remoteAddress ?? '';
 }
 
+/**
+ * Before a socket goes to another process: its channel's handler gets what was read and is still here, and
+ * nothing more is read. Without that Node would go on reading until the other process has it, and throw
+ * away what it read; it does the same to sockets that are `paused` from the start, by this very call.
+ */
+export function stopReading(socket: Socket): void {
+  while (socket.read() !== null); // `data` is emitted
+  const { _handle: handle } = socket as Socket & { _handle?: Handle | null };
+  if (!handle) return; // it is gone
+  handle.reading = false;
+  handle.readStop();
+}
+
+/** What Node's sockets have inside, since its beginnings. */
+interface Handle {
+  reading: boolean;
+  readStop(): number;
+}
+
 export class SocketChannel implements Channel {
   readonly binding = NO_BINDING;
   readonly serverKey = null;

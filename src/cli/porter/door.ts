@@ -1,23 +1,40 @@
-// The relay's end of its porter (porter.ts): a Door whose connections another process has accepted. When
-// that one dies another takes its place, and who is in notices nothing.
+// The relay's end of its porter (porter.ts): a Door whose connections another process has accepted, and a
+// lobby where it has received them until they had logged in. When that process dies another takes its place,
+// and who is in notices nothing.
 
 import { type ChildProcess, fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
+import type { KeyPair } from '../../crypto/sodium.ts';
 import { FleximError } from '../../lib/errors.ts';
 import type { Log } from '../../lib/log.ts';
 import { type PromiseWithResolvers, withResolvers } from '../../lib/queue.ts';
 import type { Channel } from '../../net/channel.ts';
 import type { Door } from '../../net/door.ts';
 import { type Arrival, adopted, type Listener, type TcpAddress } from '../../net/tcp.ts';
-import { DOOR_LIMITS, type DoorLimits, type Shut, type ShutReason } from '../../relay/doors.ts';
-import type { FromPorter, ToPorter } from './words.ts';
+import type { Hall, RemoteLobby } from '../../protocols/protocol.ts';
+import type { Shut, ShutReason } from '../../relay/doors.ts';
+import type { DropReason, Drops } from '../../relay/drops.ts';
+import type { Limits } from '../../relay/limits.ts';
+import {
+  bytesOf,
+  type Came,
+  type FromPorter,
+  PORTER_LIMITS,
+  type PorterLimits,
+  type Times,
+  type ToPorter,
+  type WrittenKeys,
+  written,
+} from './words.ts';
 
 const AGAIN_MS = 1_000;
 const EXTENSION = /\.[jt]s$/.exec(import.meta.url)?.[0] ?? '.js';
 const PROGRAM = fileURLToPath(new URL(`./porter${EXTENSION}`, import.meta.url));
 
 interface Way {
-  readonly accept: (channel: Channel) => void;
+  /** Who has logged in, or anybody where strangers are not received. */
+  readonly accept: (channel: Channel, word: Came) => void;
+  readonly hall: Hall | null; // null: strangers are not received
   at: TcpAddress; // with the port that it really has, once it is open
   readonly opened: PromiseWithResolvers<Listener>;
   isOpen: boolean;
@@ -26,17 +43,22 @@ interface Way {
 }
 
 export interface PorterOptions {
-  readonly limits: DoorLimits; // 0: no limit
+  readonly limits: Limits; // 0: no limit
   readonly log: Log;
 }
 
 export class PorterDoor implements Door {
   /** Hears of who was not let in. */
   shut: Shut = () => {};
+  /** Counts what became of strangers. */
+  drops: Pick<Drops, 'count'> = { count() {} };
   readonly #log: Log;
   readonly #ways = new Map<number, Way>();
   readonly #inside = new Map<string, number>(); // connections that were let in, by where they came from
-  #limits: DoorLimits;
+  #limits: Limits;
+  #exchange: WrittenKeys | null = null; // with which logins are done
+  #dismissed: (() => void) | null = null;
+  #isArrived = false; // the socket that is on its way
   #left: string[] = [];
   #nextWay = 0;
   #porter: ChildProcess;
@@ -54,14 +76,42 @@ export class PorterDoor implements Door {
   }
 
   open(at: TcpAddress, accept: (channel: Channel) => void): Promise<Listener> {
+    return this.#open(at, accept, null);
+  }
+
+  /** The lobby of a relay with that key. */
+  lobby(exchange: KeyPair): RemoteLobby {
+    this.#exchange = written(exchange);
+    return {
+      receive: (at, hall) => this.#open(at, (channel, word) => entered(hall, channel, word), hall),
+      dismiss: (seconds) => this.#dismiss(seconds),
+      left: (remote) => this.left(remote),
+    };
+  }
+
+  #open(at: TcpAddress, accept: Way['accept'], hall: Hall | null): Promise<Listener> {
     const way: Way = {
-      ...{ at, accept, isOpen: false, isClosing: false },
+      ...{ at, accept, hall, isOpen: false, isClosing: false },
       ...{ opened: withResolvers<Listener>(), closed: withResolvers<void>() },
     };
     const id = this.#nextWay++;
     this.#ways.set(id, way);
-    this.#tell({ listen: id, ...at });
+    this.#tellWay(id, way);
     return way.opened.promise;
+  }
+
+  #tellWay(id: number, { at, hall }: Way): void {
+    if (hall) this.#tellLimits(); // its name may be another now
+    if (hall && this.#exchange) this.#tell({ receive: id, ...at, exchange: this.#exchange });
+    else this.#tell({ listen: id, ...at });
+  }
+
+  #dismiss(seconds: number): Promise<void> {
+    return new Promise((resolve) => {
+      this.#dismissed = resolve;
+      if (this.#porter.connected) this.#tell({ dismiss: seconds });
+      else resolve();
+    });
   }
 
   left(remote: string): void {
@@ -71,7 +121,7 @@ export class PorterDoor implements Door {
     if (this.#left.push(remote) === 1) setImmediate(this.#tellLeft);
   }
 
-  limits(limits: DoorLimits): void {
+  limits(limits: Limits): void {
     this.#limits = limits;
     this.#tellLimits();
   }
@@ -100,6 +150,8 @@ export class PorterDoor implements Door {
 
   #died(how: object): void {
     for (const [id, { isClosing }] of this.#ways) if (isClosing) this.#closed(id);
+    this.#dismissed?.(); // with it the strangers are gone
+    this.#isArrived = false;
     if (this.#isOver) return;
     this.#log.error(how, 'the process at the door died; another one takes its place');
     setTimeout(() => {
@@ -113,7 +165,7 @@ export class PorterDoor implements Door {
     this.#left = [];
     const inside = [...this.#inside].flatMap(([remote, n]) => Array<string>(n).fill(remote));
     this.#tell({ inside });
-    for (const [id, { at }] of this.#ways) this.#tell({ listen: id, ...at });
+    for (const [id, way] of this.#ways) this.#tellWay(id, way);
   }
 
   #tell(word: ToPorter): void {
@@ -121,8 +173,9 @@ export class PorterDoor implements Door {
   }
 
   #tellLimits(): void {
-    const limits = Object.fromEntries(DOOR_LIMITS.map((name) => [name, this.#limits[name]]));
-    this.#tell({ limits: limits as DoorLimits });
+    const limits = Object.fromEntries(PORTER_LIMITS.map((name) => [name, this.#limits[name]]));
+    const halls = [...this.#ways.values()].flatMap(({ hall }) => hall ?? []);
+    this.#tell({ limits: limits as PorterLimits, name: halls[0]?.name() ?? '' });
   }
 
   readonly #tellLeft = (): void => {
@@ -133,29 +186,51 @@ export class PorterDoor implements Door {
   // ---- what it says ----
 
   #heard(word: FromPorter, socket: Arrival | undefined): void {
-    if ('came' in word) this.#came(word.came, word.from, socket);
+    if ('came' in word) this.#came(word, socket);
+    else if ('handed' in word) this.#handed(word.handed);
+    else if ('ask' in word) this.#asked(word.ask, word.key);
+    else if ('counted' in word) this.#counted(word.counted);
     else if ('shut' in word) this.#shutOut(word.shut);
     else if ('listening' in word) this.#listening(word.listening, word.at);
     else if ('refused' in word)
       this.#refused(word.refused, new FleximError(word.code, word.message));
     else if ('closed' in word) this.#closed(word.closed);
+    else if ('failure' in word) this.#log.error({ stack: word.failure }, 'a connection failed');
+    else this.#dismissed?.();
   }
 
-  #came(id: number, from: string, socket: Arrival | undefined): void {
-    const way = this.#ways.get(id);
+  #came(word: Came, socket: Arrival | undefined): void {
+    if (!socket) return; // it was lost, as `handed` says
+    const { came, from } = word;
+    const way = this.#ways.get(came);
+    this.#isArrived = true;
     this.#inside.set(from, (this.#inside.get(from) ?? 0) + 1);
-    if (!socket) {
-      // No descriptor was left for it in this process, or it was reset on the way.
-      this.left(from);
-      return this.shut('no-descriptors');
-    }
     const channel = adopted(socket, from);
-    if (way) return way.accept(channel);
+    if (way) return way.accept(channel, word);
     this.left(from);
     channel.reset();
   }
 
-  #shutOut(times: Readonly<Partial<Record<ShutReason, number>>>): void {
+  #handed(from: string): void {
+    this.#tell({ took: true });
+    if (!this.#isArrived) {
+      // No descriptor was left for it in this process, or it was reset on the way.
+      this.#tell({ left: [from] });
+      this.shut('no-descriptors');
+    }
+    this.#isArrived = false;
+  }
+
+  #asked(n: number, key: string): void {
+    const [hall] = [...this.#ways.values()].flatMap((way) => way.hall ?? []);
+    if (hall) this.#tell({ known: n, ...hall.lookUp(key) });
+  }
+
+  #counted(times: Times<DropReason>): void {
+    for (const [reason, n] of Object.entries(times)) this.drops.count(reason as DropReason, n);
+  }
+
+  #shutOut(times: Times<ShutReason>): void {
     for (const [reason, n] of Object.entries(times)) this.shut(reason as ShutReason, n);
   }
 
@@ -189,6 +264,11 @@ export class PorterDoor implements Door {
       return way.opened.reject(error);
     }
     this.#log.error({ code: error.code }, `cannot listen again: ${error.message}`);
-    setTimeout(() => this.#tell({ listen: id, ...way.at }), AGAIN_MS);
+    setTimeout(() => this.#tellWay(id, way), AGAIN_MS);
   }
+}
+
+function entered(hall: Hall, channel: Channel, { admission, early = '' }: Came): void {
+  if (admission) hall.enter({ channel, early: bytesOf(early), admission });
+  else channel.reset();
 }

@@ -2,28 +2,44 @@
 // docs/protocols/flexim.md §2.5, §3.5 and §9.4.
 
 import { isFleximError } from '../../lib/errors.ts';
+import type { Log } from '../../lib/log.ts';
 import type { Channel } from '../../net/channel.ts';
-import { Connection, type ConnectionHandler } from '../../net/connection.ts';
+import {
+  Connection,
+  type ConnectionHandler,
+  type ConnectionOptions,
+} from '../../net/connection.ts';
 import type { DropReason } from '../../relay/drops.ts';
 import type { DatumOf } from '../../wire/datum.ts';
-import type { Admission } from '../protocol.ts';
-import type { Lobby } from './lobby.ts';
+import type { Admission, Entrant } from '../protocol.ts';
 import { statusFrame } from './status.ts';
-import { type LoginRefusal, Stranger } from './stranger.ts';
+import { type Desk, type LoginRefusal, Stranger } from './stranger.ts';
 import { unpacked } from './unpacked.ts';
 import { type DatumName, type Datums, helloDelimiter } from './wire.ts';
 
+/** Where he waits: what all callers share. */
+export interface Waiting {
+  readonly desk: Desk;
+  readonly log: Log;
+  /** What a connection may hold. */
+  readonly bounds: ConnectionOptions;
+  /** He has to send the hello, or to log in; null: nothing any more. */
+  expect(caller: Caller, what: 'hello' | 'login' | null): void;
+  entered(caller: Caller, entrant: Entrant): void;
+  gone(caller: Caller, remote: string): void;
+}
+
 export class Caller implements ConnectionHandler {
   readonly group: string; // where it comes from, as limits count it
-  readonly #lobby: Lobby;
+  readonly #lobby: Waiting;
   readonly #connection: Connection;
   #stranger: Stranger | null;
 
-  constructor(channel: Channel, lobby: Lobby, group: string) {
+  constructor(channel: Channel, lobby: Waiting, group: string) {
     this.#lobby = lobby;
     this.group = group;
     this.#connection = new Connection(channel, helloDelimiter, this, lobby.bounds);
-    this.#stranger = new Stranger(this, this.#connection, lobby);
+    this.#stranger = new Stranger(this, this.#connection, lobby.desk);
     lobby.expect(this, 'hello');
   }
 
@@ -45,12 +61,12 @@ export class Caller implements ConnectionHandler {
   failed(error: Error): void {
     if (this.#isUnknown && isFleximError(error)) return this.cut('no-hello');
     // A frame handler that throws is our mistake: this connection ends, the others go on.
-    this.#lobby.options.log.error({ err: error }, 'a connection failed');
+    this.#lobby.log.error({ err: error }, 'a connection failed');
     this.cut('connection-error');
   }
 
   closed(error: Error | null): void {
-    if (error) this.#lobby.options.drops.count('connection-error');
+    if (error) this.#lobby.desk.drops.count('connection-error');
     this.#depart();
     this.#lobby.gone(this, this.#connection.channel.remote);
   }
@@ -86,13 +102,13 @@ export class Caller implements ConnectionHandler {
   }
 
   unpack<N extends DatumName>(name: N, body: Buffer): DatumOf<Datums, N> | null {
-    return unpacked(this.#connection, this.#lobby.options.drops, { name, body });
+    return unpacked(this.#connection, this.#lobby.desk.drops, { name, body });
   }
 
   // ---- the end ----
 
   refuseLogin(why: string, reason: LoginRefusal = 'login-failed'): void {
-    this.#lobby.options.drops.count(reason);
+    this.#lobby.desk.drops.count(reason);
     this.leave(statusFrame('loginFailed', `${reason} ${why}`));
   }
 
@@ -112,7 +128,7 @@ export class Caller implements ConnectionHandler {
   }
 
   cut(reason: DropReason): void {
-    this.#lobby.options.drops.count(reason);
+    this.#lobby.desk.drops.count(reason);
     this.abandon();
   }
 

@@ -2,44 +2,17 @@
 // be, and how they are sent away when the relay stops. docs/protocols/flexim.md §3 and §5. It needs little of
 // a relay, so that it can be in another process, beside it (cli/porter/).
 
-import type { KeyPair } from '../../crypto/sodium.ts';
 import { hostGroup } from '../../lib/address.ts';
 import type { Log } from '../../lib/log.ts';
-import { type Clock, Deadlines } from '../../lib/time.ts';
+import { Deadlines } from '../../lib/time.ts';
 import type { Channel } from '../../net/channel.ts';
 import type { ConnectionOptions } from '../../net/connection.ts';
-import type { Drops } from '../../relay/drops.ts';
-import type { LiveLimits } from '../../relay/limits.ts';
-import type { Logins } from '../../relay/logins.ts';
-import type { Turns } from '../../relay/turns.ts';
-import type { Entrant, Known } from '../protocol.ts';
-import { Caller } from './caller.ts';
+import type { Entrant } from '../protocol.ts';
+import { Caller, type Waiting } from './caller.ts';
+import type { Desk } from './stranger.ts';
 
-/** Limits that concern strangers. */
-export const LOBBY_LIMITS = [
-  'helloMs',
-  'loginMs',
-  'strangers',
-  'strangerFrames',
-  'strangerBytes',
-  'loginsPerMinute',
-  'newKeysPerHour',
-  'loginsWaiting',
-  'loginTurnMs',
-] as const satisfies readonly (keyof LiveLimits)[];
-export type LobbyLimits = Pick<LiveLimits, (typeof LOBBY_LIMITS)[number]>;
-
-export interface LobbyOptions {
-  /** The relay's name, as it is now. */
-  readonly name: () => string;
-  readonly exchange: KeyPair;
-  readonly limits: LobbyLimits;
-  readonly clock: Clock;
+export interface LobbyOptions extends Desk {
   readonly log: Log;
-  readonly drops: Pick<Drops, 'count'>;
-  readonly logins: Logins;
-  readonly turns: Turns;
-  readonly lookUp: (key: string, found: (known: Known) => void) => void;
   /** Somebody has logged in; his channel is here no more. */
   readonly enter: (entrant: Entrant) => void;
   /** Somebody is gone who has not logged in. */
@@ -48,8 +21,10 @@ export interface LobbyOptions {
 
 const STRANGER_BYTES = 4 * 1024; // unread answers before the login; they count nowhere
 
-export class Lobby {
-  readonly options: LobbyOptions;
+export class Lobby implements Waiting {
+  readonly desk: Desk;
+  readonly log: Log;
+  readonly #options: LobbyOptions;
   readonly bounds: ConnectionOptions = { replyBytes: STRANGER_BYTES };
   readonly #callers = new Set<Caller>(); // also those who are leaving
   readonly #strangers = new Set<Caller>(); // the oldest first
@@ -59,14 +34,16 @@ export class Lobby {
 
   constructor(options: LobbyOptions) {
     const { limits, clock } = options;
-    this.options = options;
+    this.#options = options;
+    this.desk = options;
+    this.log = options.log;
     this.#hellos = new Deadlines(limits.helloMs, clock, (each) => each.expired('hello'));
     this.#logins = new Deadlines(limits.loginMs, clock, (each) => each.expired('login'));
   }
 
   accept(channel: Channel): void {
     this.#callers.add(new Caller(channel, this, hostGroup(channel.remote)));
-    if (this.#strangers.size <= this.options.limits.strangers) return;
+    if (this.#strangers.size <= this.#options.limits.strangers) return;
     // Who says nothing must not keep others out: the newest gets the place of the one longest here.
     for (const oldest of this.#strangers) return oldest.crowdedOut();
   }
@@ -82,12 +59,12 @@ export class Lobby {
 
   entered(caller: Caller, entrant: Entrant): void {
     this.#forget(caller);
-    this.options.enter(entrant);
+    this.#options.enter(entrant);
   }
 
   gone(caller: Caller, remote: string): void {
     this.#forget(caller);
-    this.options.left(remote);
+    this.#options.left(remote);
   }
 
   #forget(caller: Caller): void {

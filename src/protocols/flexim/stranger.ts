@@ -2,16 +2,19 @@
 // right response, in the order of its steps. docs/protocols/flexim.md §3 and §5.
 
 import { isCanonical } from '../../crypto/identity.ts';
+import type { KeyPair } from '../../crypto/sodium.ts';
 import { parseKey } from '../../lib/address.ts';
 import { fromHex } from '../../lib/bytes.ts';
+import type { Clock } from '../../lib/time.ts';
 import type { Connection } from '../../net/connection.ts';
-import type { DropReason } from '../../relay/drops.ts';
-import { STRANGER_BODY } from '../../relay/limits.ts';
+import type { DropReason, Drops } from '../../relay/drops.ts';
+import { type LiveLimits, STRANGER_BODY } from '../../relay/limits.ts';
+import type { Logins } from '../../relay/logins.ts';
+import type { Turns } from '../../relay/turns.ts';
 import type { DatumOf } from '../../wire/datum.ts';
 import { NEED_MORE } from '../../wire/frames.ts';
 import type { Admission, Known } from '../protocol.ts';
 import { acksProblem, pong } from './commands.ts';
-import type { LobbyOptions } from './lobby.ts';
 import { checkResponse, makeChallenge } from './login.ts';
 import { statusFrame } from './status.ts';
 import {
@@ -26,6 +29,33 @@ import {
 } from './wire.ts';
 
 export type LoginRefusal = DropReason & `login-${string}`;
+
+/** Limits that concern strangers. */
+export const LOBBY_LIMITS = [
+  'helloMs',
+  'loginMs',
+  'strangers',
+  'strangerFrames',
+  'strangerBytes',
+  'loginsPerMinute',
+  'newKeysPerHour',
+  'loginsWaiting',
+  'loginTurnMs',
+] as const satisfies readonly (keyof LiveLimits)[];
+export type LobbyLimits = Pick<LiveLimits, (typeof LOBBY_LIMITS)[number]>;
+
+/** What all strangers need of the relay. */
+export interface Desk {
+  /** The relay's, as it is now. */
+  readonly name: () => string;
+  readonly exchange: KeyPair;
+  readonly limits: LobbyLimits;
+  readonly clock: Clock;
+  readonly drops: Pick<Drops, 'count'>;
+  readonly logins: Logins;
+  readonly turns: Turns;
+  readonly lookUp: (key: string, found: (known: Known) => void) => void;
+}
 
 /** What a stranger needs of his connection's life. */
 interface Host {
@@ -46,7 +76,7 @@ const WEAK = 'the key is weak or not canonical';
 export class Stranger {
   readonly #caller: Host;
   readonly #connection: Connection;
-  readonly #lobby: LobbyOptions;
+  readonly #desk: Desk;
   #stage: 'hello' | 'greeted' | 'challenged' = 'hello';
   #key = '';
   #alias: string | null = null;
@@ -57,10 +87,10 @@ export class Stranger {
   #bytes = 0;
   #passing = 0; // bytes still to come of a body that is too long for a stranger
 
-  constructor(caller: Host, connection: Connection, lobby: { readonly options: LobbyOptions }) {
+  constructor(caller: Host, connection: Connection, desk: Desk) {
     this.#caller = caller;
     this.#connection = connection;
-    this.#lobby = lobby.options;
+    this.#desk = desk;
   }
 
   /** It has shown that it speaks Flexim. */
@@ -71,7 +101,7 @@ export class Stranger {
   // ---- what comes: strangers cost little memory and little work, whatever they send (§3.3) ----
 
   read(bytes: number): void {
-    const { strangerBytes } = this.#lobby.limits;
+    const { strangerBytes } = this.#desk.limits;
     this.#bytes += bytes;
     if (this.#bytes > strangerBytes || this.#connection.unread > FRAME_HEAD + STRANGER_BODY)
       this.#caller.refuseLogin('too many bytes before the login');
@@ -80,7 +110,7 @@ export class Stranger {
   frame(bytes: Buffer, start: number, end: number): void {
     if (this.#stage === 'hello') return this.#greet();
     if (this.#passing > 0) return this.#passed(end - start);
-    if (++this.#frames > this.#lobby.limits.strangerFrames)
+    if (++this.#frames > this.#desk.limits.strangerFrames)
       return this.#caller.refuseLogin('too many frames before the login');
     const name = datums.nameOf(bytes[start] as number);
     const length = bytes.readUInt16BE(start + 1);
@@ -109,7 +139,7 @@ export class Stranger {
   }
 
   #tooEarly(): void {
-    this.#lobby.drops.count('before-login');
+    this.#desk.drops.count('before-login');
     this.#connection.reply(statusFrame('frameBeforeLogin', 'login-first log in with AUTH'));
   }
 
@@ -120,7 +150,7 @@ export class Stranger {
     if (cmd === 'BYE') return this.#caller.leave(statusFrame('fine'));
     if (cmd === 'PING') return this.#connection.reply(pong(payload[0] ?? ''));
     if (cmd === 'ACKS') return this.#acknowledging(payload);
-    this.#lobby.drops.count('before-login');
+    this.#desk.drops.count('before-login');
     this.#connection.reply(statusFrame('loginFirst', 'login-first log in with AUTH'));
   }
 
@@ -133,7 +163,7 @@ export class Stranger {
   // ---- hello and login, step by step ----
 
   #greet(): void {
-    const { name, exchange, clock } = this.#lobby;
+    const { name, exchange, clock } = this.#desk;
     this.#stage = 'greeted';
     this.#connection.cutBy(strangerDelimiter);
     this.#connection.reply(
@@ -153,21 +183,21 @@ export class Stranger {
     if (this.#stage !== 'greeted') return caller.refuseLogin('one AUTH a connection');
     if (key === null || client === null) return caller.refuseLogin('the key is not 64 hex digits');
     if (!isCanonical(client)) return caller.refuseLogin(WEAK);
-    const wait = this.#lobby.logins.try(caller.group);
+    const wait = this.#desk.logins.try(caller.group);
     if (wait > 0)
       return caller.refuseLogin(`${wait} too many logins from your address`, 'login-busy');
     this.#stage = 'challenged';
     this.#key = key;
     this.#alias = alias || null;
     this.#connection.hold();
-    this.#lobby.lookUp(key, (known) => {
+    this.#desk.lookUp(key, (known) => {
       if (!caller.isLeaving) this.#inTurn(this.#challengeSteps(client, known));
       this.#connection.release();
     });
   }
 
   *#challengeSteps(client: Uint8Array, known: Known): Generator<void, void> {
-    const { exchange, clock } = this.#lobby;
+    const { exchange, clock } = this.#desk;
     this.#isKnown = known.isKnown;
     const challenge = yield* makeChallenge({
       client,
@@ -195,14 +225,14 @@ export class Stranger {
   }
 
   *#responseSteps(response: AuthResponse, challenge: string): Generator<void, void> {
-    const nonce = yield* checkResponse(response, challenge, this.#lobby.exchange);
+    const nonce = yield* checkResponse(response, challenge, this.#desk.exchange);
     if (nonce === null) this.#caller.refuseLogin('the response is wrong');
     else this.#admit(nonce);
   }
 
   #admit(nonce: string): void {
     // Not before the response is right: a failed login must not tell whether the key is known (§5.4).
-    const wait = this.#isKnown ? 0 : this.#lobby.logins.newKey(this.#caller.group);
+    const wait = this.#isKnown ? 0 : this.#desk.logins.newKey(this.#caller.group);
     if (wait > 0)
       return this.#caller.refuseLogin(
         `${wait} too many new keys from your address`,
@@ -215,7 +245,7 @@ export class Stranger {
   #inTurn(steps: Generator<void, void>): void {
     const caller = this.#caller;
     this.#connection.hold();
-    const queued = this.#lobby.turns.add(caller.group, () => {
+    const queued = this.#desk.turns.add(caller.group, () => {
       let isDone: boolean | undefined = true;
       try {
         if (!caller.isLeaving) isDone = steps.next().done;
