@@ -1,17 +1,16 @@
 // The porter: another process lets people in, dies, and is replaced, and who is inside notices nothing.
 
 import { once } from 'node:events';
-import { readFileSync } from 'node:fs';
 import { connect, createServer, type Socket } from 'node:net';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { PorterDoor } from '../../src/cli/porter/door.ts';
-import { isAlive } from '../../src/cli/process.ts';
 import { newIdentity } from '../../src/crypto/identity.ts';
 import { isFleximError } from '../../src/lib/errors.ts';
 import { type Log, silent } from '../../src/lib/log.ts';
 import type { Channel } from '../../src/net/channel.ts';
 import { DEFAULT_LIMITS, type Limits } from '../../src/relay/limits.ts';
+import { childrenOf, lives } from '../children.ts';
 import { dialRelay } from '../relay.ts';
 import { until } from '../scene.ts';
 import { withHome, withRelayProcess } from './program.ts';
@@ -151,18 +150,6 @@ porter.run();
 
 const relay = suite('cli: flexim-relay and its porter');
 
-/** The child processes of a relay. */
-function childrenOf(pid: number): number[] {
-  try {
-    const text = readFileSync(`/proc/${pid}/task/${pid}/children`, 'latin1').trim();
-    return text === '' ? [] : text.split(' ').map(Number);
-  } catch {
-    return []; // it is gone
-  }
-}
-
-const lives = (pid: number) => isAlive({ pid, started: '' });
-
 relay(
   'the relay is killed: its porter goes, and the next relay has the port at once',
   withHome((home) =>
@@ -198,26 +185,6 @@ relay(
       child.kill('SIGKILL');
       await once(child, 'close'); // the porter has its stderr: it comes when both are gone
       await until(() => ![...pids].some(lives), `killed after ${ms} ms`);
-    }
-  }),
-);
-
-relay(
-  'the relay is killed while sockets are on their way to it: no porter stays behind',
-  withHome(async (home) => {
-    for (let round = 0; round < 5; round++) {
-      const child = home.start('flexim-relay', ['--port', '0']);
-      const [line] = await once(child.stdout as NodeJS.ReadableStream, 'data');
-      const port = Number(/:(\d+)\?/.exec(`${line}`)?.[1]);
-      const [pid = 0] = childrenOf(child.pid as number);
-      child.kill('SIGSTOP'); // it confirms nothing any more
-      const sockets = Array.from({ length: 5 }, () => connect({ port, host: '127.0.0.1' }));
-      for (const socket of sockets) socket.on('error', () => {});
-      await Promise.all(sockets.map((socket) => once(socket, 'connect')));
-      child.kill('SIGKILL');
-      await once(child, 'close');
-      await until(() => !lives(pid), `round ${round}`);
-      for (const socket of sockets) socket.destroy();
     }
   }),
 );
