@@ -11,18 +11,13 @@ function tell(note: Note): Promise<void> {
   return new Promise((resolve) => process.send?.(note, () => resolve()));
 }
 
-async function run({ scenario, seed, seconds, kills, planted }: Task): Promise<void> {
+async function run({ scenario, seed, planted, ...until }: Task): Promise<void> {
   const fault = FAULTS.find(({ name }) => name === planted);
   const plan = SCENARIOS.find(({ name }) => name === scenario);
   if (!plan || (planted !== undefined && !fault)) throw new Error(`no ${scenario} ${planted}`);
   const copy = fault ? plant(fault) : null;
   if (copy) process.on('exit', copy.remove);
-  const world = new World(plan, {
-    seed,
-    seconds,
-    kills,
-    root: copy?.root,
-  });
+  const world = new World(plan, { seed, ...until, root: copy?.root });
   process.on('SIGUSR2', () => world.finish());
   const timer = setInterval(() => tell({ progress: `     ${world}` }), PROGRESS_MS);
   try {

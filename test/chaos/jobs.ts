@@ -9,6 +9,7 @@ export interface Task {
   readonly seed: number;
   readonly seconds: number;
   readonly kills?: number;
+  readonly lives?: number;
   /** The name of a planted fault, which must be found. */
   readonly planted?: string;
 }

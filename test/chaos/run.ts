@@ -15,7 +15,7 @@ import { judge, line, type Result, type RunRecord } from './results.ts';
 import { SCENARIOS, type Scenario } from './scenarios.ts';
 
 const SECONDS = 4; // of a scenario, unless told
-const PLANTED_SECONDS = 60; // at most: a run ends at the first violation
+const PLANTED = { seconds: 60, lives: 80 }; // at most: a run ends at the first violation
 const REPORT = join(import.meta.dirname, '..', '..', 'docs', 'reliability.md');
 
 const { values, positionals } = parseArgs({
@@ -79,8 +79,7 @@ function plan(scenarios: readonly Scenario[], seed: number): Task[] {
     const share = Math.ceil(kills / killers.length / parts);
     return Array.from({ length: parts }, () => ({ scenario: name, seconds, kills: share }));
   });
-  for (const { name, scenario } of plants())
-    tasks.push({ scenario, seconds: PLANTED_SECONDS, planted: name });
+  for (const { name, scenario } of plants()) tasks.push({ scenario, ...PLANTED, planted: name });
   // The long ones first, so that no job is idle at the end.
   const size = (task: Omit<Task, 'seed'>) => task.kills ?? 0;
   return tasks.sort((a, b) => size(b) - size(a)).map((task, i) => ({ ...task, seed: seed + i }));

@@ -17,8 +17,10 @@ export interface WorldOptions {
   readonly seed: number;
   /** Ends after so many kills, when given … */
   readonly kills?: number | undefined;
-  /** … or after so many seconds. */
+  /** … or after so many seconds … */
   readonly seconds: number;
+  /** … but not before so many lives of the relay, however slow the machine is. */
+  readonly lives?: number | undefined;
   readonly root?: string | undefined;
 }
 
@@ -33,6 +35,7 @@ export interface Outcome {
 
 const CALM_MS = 60_000; // a relay that has not emptied its queues by then hangs
 const ARRIVAL_MS = 1_000; // everybody may be absent
+const START_MS = 400; // what the start of a relay takes where the times of scenarios.ts are meant
 const CEILING_MS = 120_000; // for a whole life of a relay, from its start to the next
 
 interface Going {
@@ -131,7 +134,8 @@ export class World {
     if (this.#ledger.counts.violations > 0) return true; // what follows from it is noise
     const { kills } = this.#options;
     if (this.#isToEnd) return true;
-    return kills === undefined ? seconds >= this.#options.seconds : this.#counts.kills >= kills;
+    if (kills !== undefined) return this.#counts.kills >= kills;
+    return seconds >= this.#options.seconds && this.#counts.starts >= (this.#options.lives ?? 0);
   }
 
   async #cycle(): Promise<void> {
@@ -169,7 +173,7 @@ export class World {
     });
     const { promise: arrival, resolve: arrived } = withResolvers<void>();
     const busy = quiet ? Promise.resolve() : this.#busy(life, { generation, going, arrived });
-    if (!quiet) await this.#live(going.signal, arrival);
+    if (!quiet) await this.#live(life, going.signal, arrival);
     if (calm && !crashed) {
       going.abort('calm');
       this.#network?.clear();
@@ -187,11 +191,15 @@ export class World {
     this.#counts.kept = Math.max(this.#counts.kept, this.#ledger.size);
   }
 
-  /** Its time runs from the first login; now and then from the start, so that logins are hit too. */
-  async #live(over: AbortSignal, arrival: Promise<void>): Promise<void> {
+  /**
+   * Its time runs from the first login; now and then from the start, so that logins are hit too. Where
+   * relays start slowly everything is slow, and a life is to be as full as elsewhere.
+   */
+  async #live({ startMs }: Life, over: AbortSignal, arrival: Promise<void>): Promise<void> {
     if (!this.#chance.oneIn(5)) await Promise.race([arrival, nap(ARRIVAL_MS, over)]);
     const [least, most] = this.#scenario.lifeMs;
-    const ms = least + this.#chance.below(most - least + 1);
+    const pace = Math.max(1, startMs / START_MS);
+    const ms = Math.round((least + this.#chance.below(most - least + 1)) * pace);
     this.#times.lifeMs.push(ms);
     await nap(ms, over);
   }
