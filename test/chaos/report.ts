@@ -1,7 +1,7 @@
-// docs/reliability.md out of the result of a run: what was run, what was counted, how to repeat it, and
+// docs/reliability.md out of the results of runs: what was run, what was counted, how to repeat it, and
 // what it does not prove.
 
-import { type RunRecord, sums } from './results.ts';
+import { type Result, type RunRecord, sums } from './results.ts';
 import { SCENARIOS } from './scenarios.ts';
 
 const COLUMNS = [
@@ -25,8 +25,8 @@ function row(cells: readonly string[]): string {
   return `| ${cells.join(' | ')} |`;
 }
 
-function table(record: RunRecord): string {
-  const all = [...sums(record.results)];
+function table(results: readonly Result[]): string {
+  const all = [...sums(results)];
   const total: Record<string, number> = {};
   for (const [, sum] of all)
     for (const [name, count] of Object.entries(sum)) total[name] = (total[name] ?? 0) + count;
@@ -36,8 +36,8 @@ function table(record: RunRecord): string {
   return [row(COLUMNS.map(([head]) => head)), row(COLUMNS.map(() => '---')), ...lines].join('\n');
 }
 
-function planted(record: RunRecord): string {
-  const tried = record.results.filter(({ task }) => task.planted !== undefined);
+function planted(results: readonly Result[]): string {
+  const tried = results.filter(({ task }) => task.planted !== undefined);
   if (tried.length === 0) return 'Not part of this run: `npm run chaos -- --planted`.';
   return tried
     .map(({ task, passed, violations }) => {
@@ -47,24 +47,32 @@ function planted(record: RunRecord): string {
     .join('\n');
 }
 
-export function report(record: RunRecord): string {
-  const { command, seed, date, node, machine, seconds, results } = record;
+function commandOf({ command, seed }: RunRecord): string {
+  return command.includes('--seed') ? command : `${command} --seed ${seed}`;
+}
+
+function runLine(record: RunRecord): string {
+  const { date, node, machine, seconds, results, endedEarly } = record;
   const failed = results.filter(({ passed }) => !passed).length;
+  const early = endedEarly ? '; ended early: the table says how far it came' : '';
+  const outcome = `${results.length - failed} passed, ${failed} failed${early}`;
+  return `- \`${commandOf(record)}\`: ${date}, Node ${node}, ${machine}, ${Math.round(seconds / 60)} min; ${outcome}`;
+}
+
+export function report(records: readonly RunRecord[]): string {
+  const results = records.flatMap((record) => record.results);
   const ran = new Set(results.map(({ task }) => task.scenario));
   const scenarios = SCENARIOS.filter(({ name }) => ran.has(name));
-  const repeat = command.includes('--seed') ? command : `${command} --seed ${seed}`;
   return `# Reliability
 
-Written by \`npm run chaos -- --report FILE\` from the result of one run; do not edit.
+Written by \`npm run chaos -- --report FILE …\` from the results of ${records.length === 1 ? 'one run' : `${records.length} runs`}; do not edit.
 
 A real \`flexim-relay\` on a store of its own, real sockets, and clients that keep account of every message: what the
 relay promised the sender, what the recipient got. Each row is one way of making trouble.
 
-- command: \`${repeat}\`
-- ${date}, Node ${node}, ${machine}, ${Math.round(seconds / 60)} min
-- ${results.length - failed} passed, ${failed} failed${record.endedEarly ? '; ended early: the table says how far it came' : ''}
+${records.map(runLine).join('\n')}
 
-${table(record)}
+${table(results)}
 
 **accepted**: event 20, or a barrier (an answered PING) that was a promise: with \`--durable\`, before a graceful stop, or while that
 relay lived. **delivered again**: not acknowledged when a connection ended, so it came once more. **not promised, lost**: no
@@ -80,9 +88,9 @@ ${scenarios.map(({ name, about }) => `- **${name}**: ${about}.`).join('\n')}
 
 ## Planted faults
 
-The same run against relays that were broken on purpose shows that the account finds what it is for.
+Runs against relays that were broken on purpose shows that the account finds what it is for.
 
-${planted(record)}
+${planted(results)}
 
 ## What this does not prove
 

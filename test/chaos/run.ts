@@ -1,7 +1,7 @@
 // npm run chaos -- [scenario …] [--kills N] [--seconds N] [--seed N] [--jobs N] [--json FILE]
-// npm run chaos -- --planted [fault …] | --list | --report FILE
+// npm run chaos -- --planted [fault …] | --list | --report FILE [FILE …]
 // Alone: every scenario for some seconds, and the planted faults. --kills is shared among kill and
-// durable, as far as they are chosen; --json keeps the result, --report makes docs/reliability.md of it. Ends with
+// durable, as far as they are chosen; --json keeps the result, --report makes docs/reliability.md of one or more. Ends with
 // `N passed, N failed`. Ctrl-C ends what runs early, and counts what it did; twice ends at once.
 
 import { readFileSync, writeFileSync } from 'node:fs';
@@ -126,6 +126,10 @@ function isFile(arg: string): boolean {
   return arg === '--json' || arg === values.json || arg === `--json=${values.json}`;
 }
 
+function recordOf(path: string): RunRecord {
+  return JSON.parse(readFileSync(path, 'utf8')) as RunRecord;
+}
+
 let isFinishing = false;
 process.on('SIGINT', () => {
   if (isFinishing) process.exit(130);
@@ -137,5 +141,5 @@ process.on('SIGTERM', () => process.exit(143));
 process.on('exit', stopJobs);
 if (values.list) list();
 else if (values.report !== undefined)
-  writeFileSync(REPORT, report(JSON.parse(readFileSync(values.report, 'utf8')) as RunRecord));
+  writeFileSync(REPORT, report([values.report, ...positionals].map(recordOf)));
 else await run();
