@@ -15,14 +15,11 @@ const MAX_POINTS = 32; // in one grapheme, which may otherwise be as long as the
 const TAB = '    ';
 
 const WINDOW = 128; // the segmenter's time grows with the square of what it is given
-const segmenter = new Intl.Segmenter('en', { granularity: 'grapheme' });
-// The flag v is younger than the language that is compiled for; Node has it since 20. Made when it is first
-// needed: these two take longer than many a program needs to start.
+// Made when they are first needed: these take longer than many a program needs to start.
+export const segmenter = once(() => new Intl.Segmenter('en', { granularity: 'grapheme' }));
+// The flag v is younger than the language that is compiled for; Node has it since 20.
 const RGI = '^\\p{RGI_Emoji}$';
 const emoji = once(() => new RegExp(RGI, 'v'));
-// Pictures joined by U+200D which this Node does not know yet.
-const JOINED =
-  /^\p{Extended_Pictographic}[\ufe0f\u{1f3fb}-\u{1f3ff}]?(?:\u200d\p{Extended_Pictographic}[\ufe0f\u{1f3fb}-\u{1f3ff}]?){1,4}$/u;
 // Where joiners change how letters look, so that words need them.
 const SCRIPTS =
   'Arabic Syriac Devanagari Bengali Gurmukhi Gujarati Oriya Tamil Telugu Kannada Malayalam Sinhala';
@@ -72,10 +69,24 @@ function holdJoiners(text: string): string {
 
 function presentGrapheme(segment: string): string {
   if (segment === '\n' || (segment.length === 1 && LONE.test(segment))) return segment;
-  if (emoji().test(segment) || JOINED.test(segment)) return segment;
   // A mark at the beginning would land on what we wrote before it.
-  const based = /^\p{M}/u.test(segment) ? `\u25cc${segment}` : segment;
+  const isMark = /^\p{M}/u.test(segment);
+  // Whether it is an emoji makes no difference then, and the table of emoji is slow to make.
+  if (!isMark && segment.length <= MAX_MARKS && segment.search(UNSAFE) < 0) return segment;
+  if (isJoined(segment) || isEmoji(segment)) return segment;
+  const based = isMark ? `\u25cc${segment}` : segment;
   return boundMarks(based.replace(UNSAFE, REPLACED));
+}
+
+export function isEmoji(segment: string): boolean {
+  return emoji().test(segment);
+}
+
+/** Pictures joined by U+200D, also those that this Node does not know yet. */
+function isJoined(segment: string): boolean {
+  return /^\p{Extended_Pictographic}[\ufe0f\u{1f3fb}-\u{1f3ff}]?(?:\u200d\p{Extended_Pictographic}[\ufe0f\u{1f3fb}-\u{1f3ff}]?){1,4}$/u.test(
+    segment,
+  );
 }
 
 function boundMarks(segment: string): string {
@@ -95,7 +106,7 @@ export function graphemesOf(text: string): string[] {
       continue;
     }
     const window = text.slice(at, at + WINDOW);
-    const inside = Array.from(segmenter.segment(window), ({ segment }) => segment);
+    const inside = Array.from(segmenter().segment(window), ({ segment }) => segment);
     if (at + WINDOW < text.length && inside.length > 1) inside.pop(); // it may go on
     for (const each of inside) {
       found.push(each);
@@ -114,11 +125,15 @@ function isAlone(text: string, at: number): boolean {
   return next < 0x300 || isSimple(next);
 }
 
-/** ASCII, lines of boxes, kana and Han without marks: never part of a longer grapheme by themselves. */
+/** ASCII, Latin, punctuation, arrows, lines of boxes, ticks, kana and Han: by themselves never part of more. */
 function isSimple(code: number): boolean {
   return (
     code < 0x7f ||
+    (code >= 0xa0 && code < 0x300 && code !== 0xad) ||
+    (code >= 0x2010 && code <= 0x2027) ||
+    (code >= 0x2190 && code <= 0x21ff) ||
     (code >= 0x2500 && code < 0x2580) ||
+    code === 0x2713 ||
     (code >= 0x3041 && code <= 0x3096) ||
     (code >= 0x30a1 && code <= 0x30fa) ||
     (code >= 0x4e00 && code <= 0x9fff)

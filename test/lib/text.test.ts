@@ -3,7 +3,13 @@
 import fc from 'fast-check';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { presentable, printable, printableJson } from '../../src/lib/text.ts';
+import {
+  graphemesOf,
+  presentable,
+  printable,
+  printableJson,
+  segmenter,
+} from '../../src/lib/text.ts';
 import { count } from '../count.ts';
 
 const test = suite('printable text');
@@ -106,6 +112,31 @@ test('JSON of it: the same value, and nothing that a terminal obeys or hides', (
   fc.assert(
     fc.property(fc.string({ unit: 'binary' }), (text) => JSON.parse(printableJson(text)) === text),
   );
+});
+
+test('characters are those of the segmenter, whichever way they are found', () => {
+  const slow = (text: string) => Array.from(segmenter().segment(text), ({ segment }) => segment);
+  const tricky = [
+    '\r',
+    '\n',
+    '\u0301',
+    '\u200d',
+    '\ufe0f',
+    '\ufe0e',
+    '\u00a9',
+    '\u2194',
+    '\u00ad',
+    '\u0600',
+  ];
+  for (const before of [...'aé©·…→↔│✓\u3042\u30a2\u82b1\u0600', '\u{1f468}'])
+    for (const behind of [...tricky, ...'aé©↔│✓\u3042\u82b1', '\u{1f3fd}', '\u{1f468}'])
+      for (const text of [before + behind, before + behind + before, behind + before])
+        assert.equal(graphemesOf(text), slow(text), JSON.stringify(text));
+  for (let code = 0x20; code < 0x10000; code++)
+    for (const behind of ['\u200d\u{1f468}', '\u0301'].slice(0, code < 0x3400 ? 2 : 0)) {
+      const text = point(code) + behind;
+      assert.equal(graphemesOf(text), slow(text), code.toString(16));
+    }
 });
 
 test.run();
