@@ -9,24 +9,31 @@ const OUTSIDE = ['libsodium-wrappers', 'lmdb', 'pino', 'yargs', 'yargs/*'];
 const PROGRAMS = ['cli/flexim.js', 'cli/relay.js', 'cli/porter/porter.js', 'store/walk.js'];
 const OUT = 'dist/programs';
 
-const { metafile } = await build({
-  entryPoints: PROGRAMS.map((program) => `dist/${program}`),
-  outdir: OUT,
-  entryNames: '[name]', // beside each other: a program finds its children in its own folder
-  chunkNames: 'part-[hash]',
-  bundle: true,
-  splitting: true,
-  format: 'esm',
-  platform: 'node',
-  target: 'esnext', // tsc has compiled for Node; else regular expressions would be made at every start
-  external: OUTSIDE,
-  metafile: true,
-  logLevel: 'warning',
-});
+// Each by itself: what they have in common would stand in many small files.
+const made = await Promise.all(
+  PROGRAMS.map((program) =>
+    build({
+      entryPoints: [`dist/${program}`],
+      outdir: OUT,
+      entryNames: '[name]', // beside each other: a program finds its children in its own folder
+      chunkNames: 'part-[hash]',
+      bundle: true,
+      splitting: true, // what is imported while it runs stays in files of its own
+      format: 'esm',
+      platform: 'node',
+      mainFields: ['module', 'main'],
+      target: 'esnext', // tsc has compiled for Node; else regular expressions would be made at every start
+      external: OUTSIDE,
+      metafile: true,
+      logLevel: 'warning',
+    }),
+  ),
+);
 
 // Whose code went in wants his licence beside it.
 const packages = new Set(
-  Object.values(metafile.outputs)
+  made
+    .flatMap(({ metafile }) => Object.values(metafile.outputs))
     .flatMap(({ inputs }) => Object.keys(inputs))
     .flatMap((file) => /^node_modules\/((?:@[^/]+\/)?[^/]+)\//.exec(file)?.[1] ?? []),
 );

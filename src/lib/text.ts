@@ -20,6 +20,8 @@ export const segmenter = once(() => new Intl.Segmenter('en', { granularity: 'gra
 // The flag v is younger than the language that is compiled for; Node has it since 20.
 const RGI = '^\\p{RGI_Emoji}$';
 const emoji = once(() => new RegExp(RGI, 'v'));
+const PICTURE = '\\p{Extended_Pictographic}[\\ufe0f\\u{1f3fb}-\\u{1f3ff}]?';
+const pictures = once(() => new RegExp(`${PICTURE}(?:\\u200d${PICTURE}){0,4}`, 'uy'));
 // Where joiners change how letters look, so that words need them.
 const SCRIPTS =
   'Arabic Syriac Devanagari Bengali Gurmukhi Gujarati Oriya Tamil Telugu Kannada Malayalam Sinhala';
@@ -84,9 +86,7 @@ export function isEmoji(segment: string): boolean {
 
 /** Pictures joined by U+200D, also those that this Node does not know yet. */
 function isJoined(segment: string): boolean {
-  return /^\p{Extended_Pictographic}[\ufe0f\u{1f3fb}-\u{1f3ff}]?(?:\u200d\p{Extended_Pictographic}[\ufe0f\u{1f3fb}-\u{1f3ff}]?){1,4}$/u.test(
-    segment,
-  );
+  return segment.includes('\u200d') && pictureFrom(segment, 0) === segment.length;
 }
 
 function boundMarks(segment: string): string {
@@ -101,8 +101,10 @@ function boundMarks(segment: string): string {
 export function graphemesOf(text: string): string[] {
   const found: string[] = [];
   for (let at = 0; at < text.length; ) {
-    if (isAlone(text, at)) {
-      found.push(text[at++] as string);
+    const length = simpleAt(text, at);
+    if (length > 0) {
+      found.push(text.slice(at, at + length));
+      at += length;
       continue;
     }
     const window = text.slice(at, at + WINDOW);
@@ -116,13 +118,26 @@ export function graphemesOf(text: string): string[] {
   return found;
 }
 
-/** A simple one, and nothing behind it that could belong to it. */
-function isAlone(text: string, at: number): boolean {
+/** Length of a simple character or picture with nothing behind it that could belong to it; else 0. */
+function simpleAt(text: string, at: number): number {
   const code = text.charCodeAt(at);
-  if (code === 0x0d || !isSimple(code)) return false;
-  if (at + 1 === text.length) return true;
-  const next = text.charCodeAt(at + 1);
-  return next < 0x300 || isSimple(next);
+  if (code === 0x0d) return 0;
+  const length = isSimple(code) ? 1 : pictureAt(text, at);
+  if (length === 0 || at + length === text.length) return length;
+  const next = text.charCodeAt(at + length);
+  return next < 0x300 || isSimple(next) || pictureAt(text, at + length) > 0 ? length : 0;
+}
+
+/** Length of the emoji beyond U+FFFF that begins here, with what is joined to it; 0 for anything else. */
+function pictureAt(text: string, at: number): number {
+  const code = text.charCodeAt(at);
+  return code >= 0xd83c && code <= 0xd83e ? pictureFrom(text, at) : 0;
+}
+
+function pictureFrom(text: string, at: number): number {
+  const picture = pictures();
+  picture.lastIndex = at;
+  return picture.test(text) ? picture.lastIndex - at : 0;
 }
 
 /** ASCII, Latin, punctuation, arrows, lines of boxes, ticks, kana and Han: by themselves never part of more. */

@@ -60,7 +60,16 @@ const ENGLAND = '\u{1f3f4}\u{e0067}\u{e0062}\u{e0065}\u{e006e}\u{e0067}\u{e007f}
 
 test('messages keep whole emoji, marks, joiners that words need, and lines when asked', () => {
   const words = ['\u0645\u06cc\u200c\u062e\u0648\u0627\u0647\u0645', '\u0915\u094d\u200d\u0937'];
-  for (const text of ['abc', 'e\u0301', FAMILY, ENGLAND, '\u2764\ufe0f', '1\ufe0f\u20e3', ...words])
+  for (const text of [
+    'abc',
+    'e\u0301',
+    FAMILY,
+    '\u2764\u200d\u{1f9cb}',
+    ENGLAND,
+    '\u2764\ufe0f',
+    '1\ufe0f\u20e3',
+    ...words,
+  ])
     assert.is(presentable(text), text);
   assert.is(presentable('a\r\nb\rc\td', { lines: true }), 'a\nb\nc    d');
   assert.is(presentable('a\nb'), 'a b');
@@ -137,6 +146,33 @@ test('characters are those of the segmenter, whichever way they are found', () =
       const text = point(code) + behind;
       assert.equal(graphemesOf(text), slow(text), code.toString(16));
     }
+});
+
+test('characters of whatever comes', () => {
+  const piece = fc.oneof(
+    fc.constantFrom(
+      ...'\u200d\u200d\ufe0f\u0301\u20e3\u0600\u1100\u2764a1 ',
+      ...[
+        '\u{1f468}',
+        '\u{1f469}',
+        '\u{1f3fd}',
+        '\u{1f1e9}',
+        '\u{1f3f4}',
+        '\u{e0067}',
+        FAMILY,
+        '\u{1f0a0}',
+      ],
+    ),
+    fc.string({ unit: 'binary', maxLength: 2 }),
+  );
+  const text = fc.array(piece, { maxLength: 12 }).map((parts) => parts.join('').slice(0, 120));
+  fc.assert(
+    fc.property(text, (each) => {
+      const slow = Array.from(segmenter().segment(each), ({ segment }) => segment);
+      assert.equal(graphemesOf(each), slow, JSON.stringify(each));
+    }),
+    { numRuns: count(800, 50_000) },
+  );
 });
 
 test.run();
