@@ -2,6 +2,9 @@
 // that is not there, as in copies that tests change, the modules of dist/ are the program.
 import { existsSync } from 'node:fs';
 
+// lmdb loads msgpackr, which we have no use for; it need not load its native part as well.
+process.env.MSGPACKR_NATIVE_ACCELERATION_DISABLED ??= 'true';
+
 export async function launch(name, program) {
   const dist = new URL('../dist/', import.meta.url);
   const places = [`programs/${program}.js`, `cli/${program}.js`];

@@ -8,7 +8,7 @@ import { entryOf } from './content.ts';
 import type { Entry, Part, State } from './model.ts';
 import { type Item, Stretch } from './stretch.ts';
 
-const FIRST = 50; // a screen is there sooner when the first page is no longer than it
+const FIRST = 30; // a screen is there sooner when the first page is no longer than it
 const PAGE = 250;
 const AHEAD = 100; // entries between what is looked at and the edge, when more is read
 const MOST = 4_000; // kept of the newest part once nobody looks further up

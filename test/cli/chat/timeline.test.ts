@@ -89,7 +89,7 @@ test('nothing is there at once, and says so; then the newest are', async () => {
   assert.equal(await history.before(null, 10), history.ids.slice(-10));
   await history.settle();
   const limits = history.pages.map(({ limit }) => limit);
-  assert.equal(limits, [50, 250, 250], 'a screen; what came meanwhile, and more to look at');
+  assert.equal(limits, [30, 250, 250], 'a screen; what came meanwhile, and more to look at');
   assert.equal(await history.before(null, 100), history.ids.slice(-100));
   assert.is(history.pages.length, 3, 'out of memory');
 });
