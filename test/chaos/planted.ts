@@ -95,10 +95,10 @@ const ROOT = join(import.meta.dirname, '..', '..');
 export function plant({ name, file, find, replace }: Fault): { root: string; remove: () => void } {
   const root = mkdtempSync(join(tmpdir(), 'flexim-planted-'));
   const remove = () => rmSync(root, { recursive: true, force: true });
+  // Without the bundles the launcher starts the modules of dist/, one of which is edited now.
+  const filter = (path: string) => path !== join(ROOT, 'dist', 'programs');
   for (const part of ['bin', 'dist', 'package.json'])
-    cpSync(join(ROOT, part), join(root, part), { recursive: true });
-  // Without these the launcher starts the modules of dist/, one of which is edited now.
-  rmSync(join(root, 'dist', 'programs'), { recursive: true });
+    cpSync(join(ROOT, part), join(root, part), { recursive: true, filter });
   symlinkSync(join(ROOT, 'node_modules'), join(root, 'node_modules'));
   const path = join(root, 'dist', file);
   const parts = readFileSync(path, 'utf8').split(find);

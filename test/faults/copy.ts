@@ -31,9 +31,9 @@ export interface Copy {
 /** Copies `parts` (src, or dist and bin). Of dist/ the modules alone, which the launcher starts then. */
 export function copyOf(parts: readonly string[], patch: Patch): Copy {
   const path = realpathSync(mkdtempSync(join(tmpdir(), 'flexim-copy-')));
+  const filter = (from: string) => from !== join(ROOT, 'dist', 'programs');
   for (const part of ['package.json', ...parts])
-    cpSync(join(ROOT, part), join(path, part), { recursive: true });
-  rmSync(join(path, 'dist', 'programs'), { recursive: true, force: true });
+    cpSync(join(ROOT, part), join(path, part), { recursive: true, filter });
   symlinkSync(realpathSync(join(ROOT, 'node_modules')), join(path, 'node_modules'));
   apply(join(path, patch.folder), patch);
   return { path, remove: () => rmSync(path, { recursive: true }) };
