@@ -54,6 +54,7 @@ const PACKAGES: Readonly<
     why: 'it takes strings for keys; one door checks',
   },
   lmdb: { in: 'store/', why: 'the store can be exchanged only if nobody else knows it' },
+  'node:module': { in: 'store/environment.ts', why: 'to load lmdb in its form of one file' },
   'node:zlib': {
     in: 'store/',
     why: 'for its checksum; what is compressed tells its content by its size',
@@ -73,7 +74,7 @@ const PACKAGES: Readonly<
   '@msgpack/msgpack': { in: 'wire/msgpack.ts', why: 'its limits are not ours; one door checks' },
   pino: { in: 'cli/', why: 'a library must not decide how its user logs' },
   yargs: { in: 'cli/', why: 'options are for programs' },
-  'string-width': { in: 'cli/', why: 'columns of a terminal concern programs alone' },
+  'get-east-asian-width': { in: 'cli/', why: 'columns of a terminal concern programs alone' },
   'smol-toml': { in: 'cli/', why: 'settings files are for programs' },
   'node:net': { in: 'net/', why: 'sockets are opened in one folder, behind Channel' },
   'node:tty': { in: 'cli/', why: 'terminals belong to the programs' },

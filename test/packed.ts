@@ -51,6 +51,9 @@ await check('packs what is needed and no more', () => {
     'bin/flexim',
     'bin/flexim-relay',
     'dist/index.js',
+    'dist/programs/flexim.js',
+    'dist/programs/walk.js',
+    'dist/programs/LICENSES.txt',
     'dist/index.d.ts',
     'LICENSE',
   ])

@@ -18,6 +18,8 @@ import { type Command, entry, group, shielded } from './entry.ts';
 import { checkValues, declare, type Options } from './options.ts';
 import { plainLine } from './plain.ts';
 
+export { run } from './exit.ts';
+
 const COMMANDS: readonly Command[] = [
   entry({
     usage: 'keygen [name]',

@@ -69,6 +69,8 @@ const OPTIONS = {
 type RelaySettings = Settings<typeof OPTIONS> & Readonly<Record<string, unknown>>;
 export const ALL_OPTIONS: Options = { ...OPTIONS, ...LIMIT_OPTIONS };
 
+export { run } from './exit.ts';
+
 export async function main(args: readonly string[]): Promise<void> {
   if (args[0] === 'db') return (await import('./db.ts')).main(args.slice(1), ALL_OPTIONS);
   checkValues(args, ALL_OPTIONS);
@@ -102,7 +104,7 @@ async function start(read: () => RelaySettings): Promise<void> {
   const limits = withinDescriptors(limitsOf(settings), log);
   const door = new PorterDoor({ limits, log }); // it starts while the store is opened
   try {
-    await run({ settings, read, log, limits, door });
+    await serve({ settings, read, log, limits, door });
   } catch (error) {
     door.end();
     throw error;
@@ -117,7 +119,7 @@ interface Starting {
   readonly door: PorterDoor;
 }
 
-async function run({ settings, read, log, limits, door }: Starting): Promise<void> {
+async function serve({ settings, read, log, limits, door }: Starting): Promise<void> {
   const home = dataHome(process.env);
   const keysPlace = findKeysDirectory({ flag: settings.keys, cwd: process.cwd(), dataHome: home });
   const key = await new Keys(keysPlace.path).relayKey();

@@ -1,6 +1,7 @@
 // The only door to libsodium. Every argument is checked to be a Uint8Array of the right length,
 // because the library takes strings where keys belong, and an empty key as "no key". Importing this
-// module runs the self test: the shipped types declare functions that do not exist at run time.
+// module runs the self test: the shipped types declare functions that do not exist at run time. X-Wing, whose
+// test takes as long as the rest of the start, is tested before its first use.
 
 import { randomFillSync } from 'node:crypto';
 import sodium from 'libsodium-wrappers';
@@ -154,7 +155,7 @@ export function aeadOpen({ key, nonce, ad }: Aead, box: Uint8Array): Uint8Array 
 
 /** X-Wing (X25519 and ML-KEM-768) key pair of a 32-byte seed, which is the private key. */
 export function kemPair(seed: Uint8Array): KeyPair {
-  return pairOnly(sodium.crypto_kem_xwing_seed_keypair(bytes('seed', seed, SEED_BYTES)));
+  return tested().pair(bytes('seed', seed, SEED_BYTES));
 }
 
 export interface Encapsulation {
@@ -166,14 +167,29 @@ export interface Encapsulation {
 export function kemEncapsulate(publicKey: Uint8Array, seed: Uint8Array): Encapsulation | null {
   bytes('KEM public key', publicKey, KEM_PUBLIC_BYTES);
   bytes('KEM seed', seed, KEM_ENC_SEED_BYTES);
-  return attempt(() => sodium.crypto_kem_xwing_enc_deterministic(publicKey, seed));
+  return tested().encapsulate(publicKey, seed);
 }
 
 /** The shared secret; null when the ciphertext has a low-order part. */
 export function kemDecapsulate(ciphertext: Uint8Array, seed: Uint8Array): Uint8Array | null {
   bytes('KEM ciphertext', ciphertext, KEM_CIPHERTEXT_BYTES);
   bytes('seed', seed, SEED_BYTES);
-  return attempt(() => sodium.crypto_kem_xwing_dec(ciphertext, seed));
+  return tested().decapsulate(ciphertext, seed);
+}
+
+const XWING = {
+  pair: (seed: Uint8Array) => pairOnly(sodium.crypto_kem_xwing_seed_keypair(seed)),
+  encapsulate: (publicKey: Uint8Array, seed: Uint8Array): Encapsulation | null =>
+    attempt(() => sodium.crypto_kem_xwing_enc_deterministic(publicKey, seed)),
+  decapsulate: (ciphertext: Uint8Array, seed: Uint8Array) =>
+    attempt(() => sodium.crypto_kem_xwing_dec(ciphertext, seed)),
+};
+let isTested = false;
+
+function tested(): typeof XWING {
+  if (!isTested) testXwing();
+  isTested = true;
+  return XWING;
 }
 
 function checkAead(key: Uint8Array, nonce: Uint8Array, ad: Uint8Array): void {
@@ -243,18 +259,28 @@ const BLAKE2B_KEYED =
 
 /** Throws `crypto-unavailable` unless every used function exists and the known answers come out. */
 export function selfTest(library: Readonly<Record<string, unknown>> = { ...sodium }): void {
+  testFunctions(library);
+  testXwing();
+}
+
+function testFunctions(library: Readonly<Record<string, unknown>>): void {
   const missing = USED.filter((name) => typeof library[name] !== 'function');
   if (missing.length > 0) throw unavailable(`it lacks ${missing.join(', ')}`);
-  const hex = (text: string) => Uint8Array.from(Buffer.from(text, 'hex'));
-  const pair = kemPair(hex(XWING_SEED));
-  const sent = kemEncapsulate(pair.publicKey, hex(XWING_ENC_SEED));
-  const got = sent && kemDecapsulate(sent.ciphertext, pair.privateKey);
-  if (!sent || !got || !equal(got, hex(XWING_SECRET)) || !equal(sent.sharedSecret, got))
-    throw unavailable('X-Wing gives a wrong answer');
   const key = Uint8Array.from({ length: 64 }, (_, i) => i);
-  if (!equal(hash(HASH_BYTES, new Uint8Array(0), key), hex(BLAKE2B_KEYED)))
+  if (!equal(hash(HASH_BYTES, new Uint8Array(0), key), bytesOf(BLAKE2B_KEYED)))
     throw unavailable('keyed BLAKE2b gives a wrong answer');
 }
+
+function testXwing(): void {
+  const { pair, encapsulate, decapsulate } = XWING;
+  const { publicKey, privateKey } = pair(bytesOf(XWING_SEED));
+  const sent = encapsulate(publicKey, bytesOf(XWING_ENC_SEED));
+  const got = sent && decapsulate(sent.ciphertext, privateKey);
+  if (!sent || !got || !equal(got, bytesOf(XWING_SECRET)) || !equal(sent.sharedSecret, got))
+    throw unavailable('X-Wing gives a wrong answer');
+}
+
+const bytesOf = (hex: string) => Uint8Array.from(Buffer.from(hex, 'hex'));
 
 function unavailable(why: string): FleximError {
   return new FleximError(
@@ -263,4 +289,4 @@ function unavailable(why: string): FleximError {
   );
 }
 
-selfTest();
+testFunctions({ ...sodium });

@@ -15,14 +15,13 @@ const MAX_POINTS = 32; // in one grapheme, which may otherwise be as long as the
 const TAB = '    ';
 
 const WINDOW = 128; // the segmenter's time grows with the square of what it is given
-const segmenter = new Intl.Segmenter('en', { granularity: 'grapheme' });
-// The flag v is younger than the language that is compiled for; Node has it since 20. Made when it is first
-// needed: these two take longer than many a program needs to start.
+// Made when they are first needed: these take longer than many a program needs to start.
+export const segmenter = once(() => new Intl.Segmenter('en', { granularity: 'grapheme' }));
+// The flag v is younger than the language that is compiled for; Node has it since 20.
 const RGI = '^\\p{RGI_Emoji}$';
 const emoji = once(() => new RegExp(RGI, 'v'));
-// Pictures joined by U+200D which this Node does not know yet.
-const JOINED =
-  /^\p{Extended_Pictographic}[\ufe0f\u{1f3fb}-\u{1f3ff}]?(?:\u200d\p{Extended_Pictographic}[\ufe0f\u{1f3fb}-\u{1f3ff}]?){1,4}$/u;
+const PICTURE = '\\p{Extended_Pictographic}[\\ufe0f\\u{1f3fb}-\\u{1f3ff}]?';
+const pictures = once(() => new RegExp(`${PICTURE}(?:\\u200d${PICTURE}){0,4}`, 'uy'));
 // Where joiners change how letters look, so that words need them.
 const SCRIPTS =
   'Arabic Syriac Devanagari Bengali Gurmukhi Gujarati Oriya Tamil Telugu Kannada Malayalam Sinhala';
@@ -72,10 +71,22 @@ function holdJoiners(text: string): string {
 
 function presentGrapheme(segment: string): string {
   if (segment === '\n' || (segment.length === 1 && LONE.test(segment))) return segment;
-  if (emoji().test(segment) || JOINED.test(segment)) return segment;
   // A mark at the beginning would land on what we wrote before it.
-  const based = /^\p{M}/u.test(segment) ? `\u25cc${segment}` : segment;
+  const isMark = /^\p{M}/u.test(segment);
+  // Whether it is an emoji makes no difference then, and the table of emoji is slow to make.
+  if (!isMark && segment.length <= MAX_MARKS && segment.search(UNSAFE) < 0) return segment;
+  if (isJoined(segment) || isEmoji(segment)) return segment;
+  const based = isMark ? `\u25cc${segment}` : segment;
   return boundMarks(based.replace(UNSAFE, REPLACED));
+}
+
+export function isEmoji(segment: string): boolean {
+  return emoji().test(segment);
+}
+
+/** Pictures joined by U+200D, also those that this Node does not know yet. */
+function isJoined(segment: string): boolean {
+  return segment.includes('\u200d') && pictureFrom(segment, 0) === segment.length;
 }
 
 function boundMarks(segment: string): string {
@@ -90,12 +101,14 @@ function boundMarks(segment: string): string {
 export function graphemesOf(text: string): string[] {
   const found: string[] = [];
   for (let at = 0; at < text.length; ) {
-    if (isAlone(text, at)) {
-      found.push(text[at++] as string);
+    const length = simpleAt(text, at);
+    if (length > 0) {
+      found.push(text.slice(at, at + length));
+      at += length;
       continue;
     }
     const window = text.slice(at, at + WINDOW);
-    const inside = Array.from(segmenter.segment(window), ({ segment }) => segment);
+    const inside = Array.from(segmenter().segment(window), ({ segment }) => segment);
     if (at + WINDOW < text.length && inside.length > 1) inside.pop(); // it may go on
     for (const each of inside) {
       found.push(each);
@@ -105,20 +118,37 @@ export function graphemesOf(text: string): string[] {
   return found;
 }
 
-/** A simple one, and nothing behind it that could belong to it. */
-function isAlone(text: string, at: number): boolean {
+/** Length of a simple character or picture with nothing behind it that could belong to it; else 0. */
+function simpleAt(text: string, at: number): number {
   const code = text.charCodeAt(at);
-  if (code === 0x0d || !isSimple(code)) return false;
-  if (at + 1 === text.length) return true;
-  const next = text.charCodeAt(at + 1);
-  return next < 0x300 || isSimple(next);
+  if (code === 0x0d) return 0;
+  const length = isSimple(code) ? 1 : pictureAt(text, at);
+  if (length === 0 || at + length === text.length) return length;
+  const next = text.charCodeAt(at + length);
+  return next < 0x300 || isSimple(next) || pictureAt(text, at + length) > 0 ? length : 0;
 }
 
-/** ASCII, lines of boxes, kana and Han without marks: never part of a longer grapheme by themselves. */
+/** Length of the emoji beyond U+FFFF that begins here, with what is joined to it; 0 for anything else. */
+function pictureAt(text: string, at: number): number {
+  const code = text.charCodeAt(at);
+  return code >= 0xd83c && code <= 0xd83e ? pictureFrom(text, at) : 0;
+}
+
+function pictureFrom(text: string, at: number): number {
+  const picture = pictures();
+  picture.lastIndex = at;
+  return picture.test(text) ? picture.lastIndex - at : 0;
+}
+
+/** ASCII, Latin, punctuation, arrows, lines of boxes, ticks, kana and Han: by themselves never part of more. */
 function isSimple(code: number): boolean {
   return (
     code < 0x7f ||
+    (code >= 0xa0 && code < 0x300 && code !== 0xad) ||
+    (code >= 0x2010 && code <= 0x2027) ||
+    (code >= 0x2190 && code <= 0x21ff) ||
     (code >= 0x2500 && code < 0x2580) ||
+    code === 0x2713 ||
     (code >= 0x3041 && code <= 0x3096) ||
     (code >= 0x30a1 && code <= 0x30fa) ||
     (code >= 0x4e00 && code <= 0x9fff)

@@ -1,6 +1,6 @@
 // Has a store looked over by a child process (walk.ts) and judges its report, its silence and its death.
 
-import { type ChildProcess, fork } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { statSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
@@ -47,6 +47,7 @@ export async function checkStore(path: string, checking: Checking): Promise<Soun
   const size = statSync(path, { throwIfNoEntry: false })?.size ?? 0;
   if (size === 0) return { tables: {}, owner: null }; // never begun
   checking.watch?.begun(path);
+  const { fork } = await import('node:child_process'); // hardly ever needed, and slow to load
   // Another may begin to use it meanwhile: the child must not touch LMDB's lock file.
   const guest = announce(path, checking.owner);
   const child = fork(PROGRAM, [guest.path], { stdio: ['ignore', 'ignore', 'ignore', 'ipc'] });

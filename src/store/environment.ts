@@ -1,6 +1,10 @@
 // LMDB as the store uses it: one file, tables with keys and values of bytes. Nothing else opens LMDB.
 
-import { type Database, open, type RootDatabase } from 'lmdb';
+import { createRequire } from 'node:module';
+import type { Database, RootDatabase } from 'lmdb';
+
+// Its CommonJS build is one file in the place of fifteen: a program starts some 25 ms earlier.
+const { open } = createRequire(import.meta.url)('lmdb') as typeof import('lmdb');
 
 export type Environment = RootDatabase<Buffer, Uint8Array>;
 export type Rows = Database<Buffer, Uint8Array>;

@@ -13,6 +13,8 @@ for (const fault of FAULTS)
   test(`${fault.name} has its place, and a scenario to be found in`, () => {
     assert.ok(SCENARIOS.some(({ name }) => name === fault.scenario));
     const { root, remove } = plant(fault);
+    const bundles = join(root, 'dist/programs');
+    assert.not.ok(existsSync(bundles), 'they would run in the place of what was edited');
     remove();
     assert.not.ok(existsSync(root));
   });

@@ -91,12 +91,14 @@ export const FAULTS: readonly Fault[] = [
 
 const ROOT = join(import.meta.dirname, '..', '..');
 
-/** A copy of the programs with this fault in them. Throws when its place is not found exactly once. */
+/** A copy of the programs, as modules, with this fault in them. Throws when its place is not found exactly once. */
 export function plant({ name, file, find, replace }: Fault): { root: string; remove: () => void } {
   const root = mkdtempSync(join(tmpdir(), 'flexim-planted-'));
   const remove = () => rmSync(root, { recursive: true, force: true });
+  // Without the bundles the launcher starts the modules of dist/, one of which is edited now.
+  const filter = (path: string) => path !== join(ROOT, 'dist', 'programs');
   for (const part of ['bin', 'dist', 'package.json'])
-    cpSync(join(ROOT, part), join(root, part), { recursive: true });
+    cpSync(join(ROOT, part), join(root, part), { recursive: true, filter });
   symlinkSync(join(ROOT, 'node_modules'), join(root, 'node_modules'));
   const path = join(root, 'dist', file);
   const parts = readFileSync(path, 'utf8').split(find);

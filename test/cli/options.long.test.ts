@@ -73,7 +73,7 @@ help(
       writeFileSync(trace, '');
       await home.ok(args, options);
       const loaded = readFileSync(trace, 'utf8').split('\n');
-      assert.ok(loaded.some((url) => url.endsWith('/dist/cli/flexim.js')));
+      assert.ok(loaded.some((url) => url.endsWith('/dist/programs/flexim.js')));
       assert.equal(
         loaded.filter((url) => heavy.test(url)),
         [],

@@ -28,11 +28,12 @@ export interface Copy {
   remove(): void;
 }
 
-/** Copies `parts` (src, or dist and bin). */
+/** Copies `parts` (src, or dist and bin). Of dist/ the modules alone, which the launcher starts then. */
 export function copyOf(parts: readonly string[], patch: Patch): Copy {
   const path = realpathSync(mkdtempSync(join(tmpdir(), 'flexim-copy-')));
+  const filter = (from: string) => from !== join(ROOT, 'dist', 'programs');
   for (const part of ['package.json', ...parts])
-    cpSync(join(ROOT, part), join(path, part), { recursive: true });
+    cpSync(join(ROOT, part), join(path, part), { recursive: true, filter });
   symlinkSync(realpathSync(join(ROOT, 'node_modules')), join(path, 'node_modules'));
   apply(join(path, patch.folder), patch);
   return { path, remove: () => rmSync(path, { recursive: true }) };

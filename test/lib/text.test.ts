@@ -3,7 +3,13 @@
 import fc from 'fast-check';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { presentable, printable, printableJson } from '../../src/lib/text.ts';
+import {
+  graphemesOf,
+  presentable,
+  printable,
+  printableJson,
+  segmenter,
+} from '../../src/lib/text.ts';
 import { count } from '../count.ts';
 
 const test = suite('printable text');
@@ -54,7 +60,16 @@ const ENGLAND = '\u{1f3f4}\u{e0067}\u{e0062}\u{e0065}\u{e006e}\u{e0067}\u{e007f}
 
 test('messages keep whole emoji, marks, joiners that words need, and lines when asked', () => {
   const words = ['\u0645\u06cc\u200c\u062e\u0648\u0627\u0647\u0645', '\u0915\u094d\u200d\u0937'];
-  for (const text of ['abc', 'e\u0301', FAMILY, ENGLAND, '\u2764\ufe0f', '1\ufe0f\u20e3', ...words])
+  for (const text of [
+    'abc',
+    'e\u0301',
+    FAMILY,
+    '\u2764\u200d\u{1f9cb}',
+    ENGLAND,
+    '\u2764\ufe0f',
+    '1\ufe0f\u20e3',
+    ...words,
+  ])
     assert.is(presentable(text), text);
   assert.is(presentable('a\r\nb\rc\td', { lines: true }), 'a\nb\nc    d');
   assert.is(presentable('a\nb'), 'a b');
@@ -105,6 +120,58 @@ test('JSON of it: the same value, and nothing that a terminal obeys or hides', (
   assert.is(printableJson({ text: 'häß 😀' }), '{"text":"häß 😀"}');
   fc.assert(
     fc.property(fc.string({ unit: 'binary' }), (text) => JSON.parse(printableJson(text)) === text),
+  );
+});
+
+test('characters are those of the segmenter, whichever way they are found', () => {
+  const slow = (text: string) => Array.from(segmenter().segment(text), ({ segment }) => segment);
+  const tricky = [
+    '\r',
+    '\n',
+    '\u0301',
+    '\u200d',
+    '\ufe0f',
+    '\ufe0e',
+    '\u00a9',
+    '\u2194',
+    '\u00ad',
+    '\u0600',
+  ];
+  for (const before of [...'aé©·…→↔│✓\u3042\u30a2\u82b1\u0600', '\u{1f468}'])
+    for (const behind of [...tricky, ...'aé©↔│✓\u3042\u82b1', '\u{1f3fd}', '\u{1f468}'])
+      for (const text of [before + behind, before + behind + before, behind + before])
+        assert.equal(graphemesOf(text), slow(text), JSON.stringify(text));
+  for (let code = 0x20; code < 0x10000; code++)
+    for (const behind of ['\u200d\u{1f468}', '\u0301'].slice(0, code < 0x3400 ? 2 : 0)) {
+      const text = point(code) + behind;
+      assert.equal(graphemesOf(text), slow(text), code.toString(16));
+    }
+});
+
+test('characters of whatever comes', () => {
+  const piece = fc.oneof(
+    fc.constantFrom(
+      ...'\u200d\u200d\ufe0f\u0301\u20e3\u0600\u1100\u2764a1 ',
+      ...[
+        '\u{1f468}',
+        '\u{1f469}',
+        '\u{1f3fd}',
+        '\u{1f1e9}',
+        '\u{1f3f4}',
+        '\u{e0067}',
+        FAMILY,
+        '\u{1f0a0}',
+      ],
+    ),
+    fc.string({ unit: 'binary', maxLength: 2 }),
+  );
+  const text = fc.array(piece, { maxLength: 12 }).map((parts) => parts.join('').slice(0, 120));
+  fc.assert(
+    fc.property(text, (each) => {
+      const slow = Array.from(segmenter().segment(each), ({ segment }) => segment);
+      assert.equal(graphemesOf(each), slow, JSON.stringify(each));
+    }),
+    { numRuns: count(800, 50_000) },
   );
 });
 

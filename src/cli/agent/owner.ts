@@ -4,6 +4,7 @@
 import { openMessenger } from '../../client/messenger.ts';
 import { ourUid } from '../../keystore/owner.ts';
 import type { Address } from '../../lib/address.ts';
+import { withResolvers } from '../../lib/queue.ts';
 import type { Link, Pins } from '../../protocols/protocol.ts';
 import { openStore } from '../../store/open.ts';
 import { remember } from '../remember.ts';
@@ -26,6 +27,8 @@ export interface OwnerOptions {
   readonly signs?: boolean;
   /** Claim this alias at the first login; the name of the key unless told, null for none. */
   readonly alias?: string | null;
+  /** Not to connect before. */
+  readonly dialAfter?: Promise<void>;
 }
 
 export interface Owning {
@@ -46,7 +49,7 @@ export interface Owning {
 export async function becomeOwner(owning: Owning): Promise<Agent> {
   const { me, directory, opened, say, remedy, options } = owning;
   const { identity, storeKey } = opened;
-  const { alias: _, ...behaviour } = options;
+  const { alias: _, dialAfter: __, ...behaviour } = options;
   const relay = new Relay(owning);
   const store = await openStore(directory, STORE_NAME, opening(directory, checkNews(say), remedy));
   let local: LocalAgent;
@@ -86,6 +89,7 @@ class Relay {
     const { host, port, relayKey } = relay;
     const { identity, label } = opened;
     const alias = options.alias === undefined ? label : options.alias;
+    if (options.dialAfter) await firstOf(options.dialAfter, signal);
     const { protocols } = await import('../../protocols/index.ts'); // a screen is there before
     const link = await protocols.flexim.dial({
       ...{ host, port, relayKey, identity, pins, alias, signal },
@@ -94,4 +98,11 @@ class Relay {
     remember(directory, relay);
     return link;
   }
+}
+
+async function firstOf(moment: Promise<void>, signal: AbortSignal): Promise<void> {
+  const { promise, resolve } = withResolvers<void>();
+  signal.addEventListener('abort', () => resolve(), { once: true });
+  await Promise.race([moment, promise]);
+  signal.throwIfAborted();
 }

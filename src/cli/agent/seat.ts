@@ -26,11 +26,12 @@ export interface Waiting {
 }
 
 export async function findSeat(doors: Doors, { signal, patienceMs }: Waiting): Promise<Agent> {
-  const began = performance.now();
+  let began: number | null = null;
   for (let pauseMs = PAUSES.firstMs; ; pauseMs = Math.min(2 * pauseMs, PAUSES.mostMs)) {
     signal.throwIfAborted();
     const seat = (await attach(doors)) ?? (await own(doors));
     if (!(seat instanceof FleximError)) return seat;
+    began ??= performance.now(); // not before: Node loads its clock when it is first asked
     const isKeyless = seat.code === 'passphrase-needed';
     if (performance.now() - began > (isKeyless ? KEYLESS_MS : patienceMs)) throw seat;
     await sleep(pauseMs, null, { signal });

@@ -1,19 +1,18 @@
 // Characters as people see them, and how many columns a terminal gives each.
 
-import stringWidth from 'string-width';
-import { graphemesOf } from '../../lib/text.ts';
+import { graphemesOf, segmenter } from '../../lib/text.ts';
+import { graphemeWidth } from './width.ts';
 
 export interface Cell {
   readonly text: string;
   readonly width: number;
 }
 
-const segmenter = new Intl.Segmenter('en', { granularity: 'grapheme' });
 const NEAR = 128; // how far around the cursor is looked; graphemes are shorter
 const PLAIN = /^[\x20-\x7e]*$/;
 const LETTER = /[\p{L}\p{M}\p{N}_]/u;
 
-// What people write has few different characters; string-width takes microseconds for each.
+// What people write has few different characters, and measuring one takes microseconds.
 const widths = new Map<string, number>();
 const MAX_WIDTHS = 8_192;
 const MAX_KNOWN = 16; // UTF-16 units
@@ -24,14 +23,14 @@ export function widthOf(text: string): number {
   if (text.length > MAX_KNOWN) return graphemesOf(text).reduce(addWidth, 0);
   const known = widths.get(text);
   if (known !== undefined) return known;
-  const width = stringWidth(text);
+  const width = graphemesOf(text).reduce((sum, each) => sum + graphemeWidth(each), 0);
   if (widths.size >= MAX_WIDTHS) widths.clear();
   widths.set(text, width);
   return width;
 }
 
 function addWidth(sum: number, grapheme: string): number {
-  return sum + (grapheme.length > MAX_KNOWN ? stringWidth(grapheme) : widthOf(grapheme));
+  return sum + (grapheme.length > MAX_KNOWN ? graphemeWidth(grapheme) : widthOf(grapheme));
 }
 
 /** The graphemes of one line, with their widths. */
@@ -43,14 +42,19 @@ export function cellsOf(text: string): Cell[] {
 /** The end of the grapheme that begins at `at`. */
 export function nextBoundary(text: string, at: number): number {
   const near = text.slice(at, at + NEAR);
-  return Math.min(text.length, at + (segmenter.segment(near).containing(0)?.segment.length ?? 0));
+  return Math.min(text.length, at + (segmenter().segment(near).containing(0)?.segment.length ?? 0));
 }
 
 /** The beginning of the grapheme before `at`. */
 export function previousBoundary(text: string, at: number): number {
   const from = Math.max(0, at - NEAR);
   const near = text.slice(from, at + NEAR);
-  return at <= 0 ? 0 : from + (segmenter.segment(near).containing(at - from - 1)?.index ?? 0);
+  return at <= 0
+    ? 0
+    : from +
+        (segmenter()
+          .segment(near)
+          .containing(at - from - 1)?.index ?? 0);
 }
 
 /** Where a word ends, after `at`, as in emacs: separators first, then letters. */

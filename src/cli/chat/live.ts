@@ -71,6 +71,11 @@ export class LiveChat implements Chat {
 
   // ---- what there is ----
 
+  /** When the newest `count` entries are at hand, or cannot be. */
+  newest(conversation: string, count: number): Promise<void> {
+    return this.#timeline(conversation).newest(count);
+  }
+
   conversations(): readonly Conversation[] {
     return this.#people.list();
   }

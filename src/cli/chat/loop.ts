@@ -45,10 +45,10 @@ export async function loop(
     // A terminal that takes nothing gets no more frames, and the newest when it does again.
     if (over || !dirty || output.writableNeedDrain) return;
     dirty = false;
-    drawn = performance.now();
     const size = { columns: output.columns || 80, rows: output.rows || 24 };
     const bytes = mode.render(size);
     if (bytes !== '') output.write(bytes);
+    drawn = performance.now();
     app.shown();
   };
   const draw = () => {

@@ -1,16 +1,19 @@
 // One conversation as far as it is in memory: its newest part, and, while somebody looks at what is long
 // ago, a part around that. What is missing is read in the background, some of it before it is asked for.
 
+import { setImmediate as turn } from 'node:timers/promises';
 import type { Message } from '../../client/events.ts';
 import type { Page } from '../../client/history.ts';
 import { entryOf } from './content.ts';
 import type { Entry, Part, State } from './model.ts';
 import { type Item, Stretch } from './stretch.ts';
 
+const FIRST = 30; // a screen is there sooner when the first page is no longer than it
 const PAGE = 250;
 const AHEAD = 100; // entries between what is looked at and the edge, when more is read
 const MOST = 4_000; // kept of the newest part once nobody looks further up
 const KEEP = 1_000;
+const OLDER_TAIL = 'older tail';
 const NOTE_STEP = 1e-6; // between notes at one place
 
 export interface Hooks {
@@ -43,7 +46,8 @@ export class Timeline {
     if (entry === null) this.#settle();
     const order = entry === null ? Number.POSITIVE_INFINITY : Number(entry);
     const stretch = entry === null ? this.#tail : this.#around(order);
-    if (!stretch.hasOldest && stretch.below(order) <= count + AHEAD) this.#older(stretch);
+    const there = stretch.below(order);
+    if (!stretch.hasOldest && there <= count + AHEAD) this.#older(stretch, count - there);
     const entries = stretch.before(order, count);
     return { entries, pending: entries.length < count && !stretch.hasOldest && !this.#isBroken };
   }
@@ -55,6 +59,12 @@ export class Timeline {
     if (!isTail && stretch.size - stretch.below(order) <= count + AHEAD) this.#newer(stretch);
     const entries = stretch.after(order, count);
     return { entries, pending: entries.length < count && !isTail && !this.#isBroken };
+  }
+
+  /** When the newest ones are there, if they can be read; as many as a screen shows. */
+  async newest(count: number): Promise<void> {
+    this.before(null, count);
+    await this.#reading.get(OLDER_TAIL);
   }
 
   /** A message came: it is told once, whether it is in memory by now or not. */
@@ -116,7 +126,7 @@ export class Timeline {
     };
     if (this.#isLoaded) return add();
     this.#older(this.#tail);
-    void this.#reading.get('older tail')?.then(() => this.#isLoaded && add());
+    void this.#reading.get(OLDER_TAIL)?.then(() => this.#isLoaded && add());
   }
 
   /** The part that shows what is next to this place. */
@@ -134,23 +144,26 @@ export class Timeline {
     if (this.#tail.size > MOST) this.#tail.trim(KEEP);
   }
 
-  #older(stretch: Stretch): void {
+  /** `missing` are waited for; without any, others go first. */
+  #older(stretch: Stretch, missing = 1): void {
     const isTail = stretch === this.#tail;
-    this.#read(isTail ? 'older tail' : 'older far', async () => {
+    this.#read(isTail ? OLDER_TAIL : 'older far', async () => {
+      if (missing <= 0) await turn();
       const { low } = stretch;
+      const limit = isTail && !this.#isLoaded ? Math.max(FIRST, missing) : PAGE;
       const messages = await this.#hooks.read({
-        limit: PAGE,
+        limit,
         ...(Number.isFinite(low) ? { before: low } : {}),
       });
       if (stretch.low !== low) return; // trimmed meanwhile
       stretch.merge(messages.map(itemOf));
-      stretch.low = messages.length < PAGE ? 0 : (messages[0]?.order ?? 0);
+      stretch.low = messages.length < limit ? 0 : (messages[0]?.order ?? 0);
       const isFirst = isTail && !this.#isLoaded;
       if (isFirst) this.#firstHigh = stretch.high = messages.at(-1)?.order ?? 0;
       if (isFirst) this.#isLoaded = true;
       this.#join();
       this.#hooks.loaded();
-      if (isFirst) this.catchUp(); // what came while this was under way
+      if (isFirst) void turn().then(() => this.catchUp()); // what came while this was under way
     });
   }
 

@@ -87,9 +87,34 @@ test('nothing is there at once, and says so; then the newest are', async () => {
   history.add(1000);
   assert.equal(history.timeline.before(null, 10), { entries: [], pending: true });
   assert.equal(await history.before(null, 10), history.ids.slice(-10));
-  assert.is(history.pages.length, 2, 'a page, and what came meanwhile');
+  await history.settle();
+  const limits = history.pages.map(({ limit }) => limit);
+  assert.equal(limits, [30, 250, 250], 'a screen; what came meanwhile, and more to look at');
   assert.equal(await history.before(null, 100), history.ids.slice(-100));
-  assert.is(history.pages.length, 2, 'out of memory');
+  assert.is(history.pages.length, 3, 'out of memory');
+});
+
+test('the newest can be waited for; more is read behind the frame that shows them', async () => {
+  const history = new History();
+  history.add(1000);
+  const newest = history.timeline.newest(60);
+  await history.settle();
+  await newest;
+  const { pages, timeline, ids } = history;
+  const pages0 = pages.length;
+  assert.equal(
+    timeline.before(null, 60).entries.map(({ id }) => id),
+    ids.slice(-60),
+  );
+  assert.is(pages.length, pages0, 'nothing is read while a frame is drawn');
+  await history.settle();
+  assert.is(pages.length, pages0 + 1);
+  const failing = new History();
+  failing.fails = true;
+  const none = failing.timeline.newest(60);
+  await failing.settle();
+  await none; // what cannot be read is told, and keeps nobody waiting
+  assert.is(failing.failures.length, 1);
 });
 
 test('an empty history is no riddle', async () => {
