@@ -2,7 +2,7 @@
 // terminal (tmux), from a key to the bytes of its frame, a search, and what a message costs that comes.
 
 import { execFileSync, spawnSync } from 'node:child_process';
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { LocalAgent } from '../src/cli/agent/local.ts';
@@ -33,7 +33,9 @@ const KEYS = 2_000;
 const MESSAGES = 200;
 const ROUNDS = 7;
 const FIRST_MS = 300;
-const FIRST_RATIO = 7.5; // to a Node that does nothing, which takes 40 ms where 300 ms are meant
+// Where others keep the machine busy the clock says little, and these two count in its place.
+const FIRST_CPU_MS = 250; // of the main thread, at least; it was 330 with each module in a file of its own
+const FIRST_RATIO = 3; // to a Node that does nothing, which then waits as well
 const ECHO_MS = 16;
 const MESSAGE_MS = 1;
 const SIZE = { columns: 120, rows: 40 };
@@ -105,7 +107,8 @@ async function fill({ store: directory, storeKey, identity, bob }: Profile): Pro
 
 interface Frames {
   readonly took: readonly number[];
-  readonly bare: readonly number[]; // a Node that does nothing, in turns with it
+  readonly bare: readonly number[]; // a Node that does nothing, before each
+  readonly cpu: readonly number[]; // of its main thread; empty where the system does not say
 }
 
 /** From Enter in a shell to the first frame, as the terminal gets it. */
@@ -122,29 +125,40 @@ async function firstFrames({ keys, data }: Profile, path: string, port: number):
   const seen = join(path, 'seen');
   const program = `'${process.execPath}' '${join(import.meta.dirname, '../bin/flexim')}'`;
   const options = `--keys '${keys}' --data '${data}' --relay 127.0.0.1:${port}`;
-  writeFileSync(join(path, 'run'), `${program} chat bob ${options} 2>/dev/null\n`);
+  // It is waited for: a program goes on behind its last frame, and a bare Node is measured when it is quiet.
+  const [pid, inner] = [join(path, 'pid'), join(path, 'inner')];
+  writeFileSync(inner, `echo $$ > '${pid}'\nexec ${program} chat bob ${options} 2>/dev/null\n`);
+  writeFileSync(join(path, 'run'), `sh '${inner}'; echo 'it has en''ded'\n`);
   const shell = ['-x', String(SIZE.columns), '-y', String(SIZE.rows), '-c', path, 'sh'];
   tmux('-f', '/dev/null', 'new-session', '-d', ...shell);
   try {
     tmux('pipe-pane', '-t', '0', `cat >> '${seen}'`);
-    const [took, bare]: [number[], number[]] = [[], []];
+    const [took, bare, cpu]: [number[], number[], number[]] = [[], [], []];
     for (let run = 0; run < RUNS; run++) {
       writeFileSync(seen, '');
+      const nothing = performance.now();
+      spawnSync(process.execPath, ['--eval', '0']);
+      bare.push(performance.now() - nothing);
       const began = performance.now();
       tmux('send-keys', '-t', '0', '-l', '. ./run\r');
       // The newest message stands on it, so it is not an empty one.
       await shows(seen, `${HISTORY} ${TEXTS[HISTORY % TEXTS.length]}`);
       took.push(performance.now() - began);
-      const nothing = performance.now();
-      spawnSync(process.execPath, ['--eval', '0']);
-      bare.push(performance.now() - nothing);
+      cpu.push(...onCpuMs(readFileSync(pid, 'latin1').trim()));
       tmux('send-keys', '-t', '0', '-l', '\x04');
-      await shows(seen, '[?1049l');
+      await shows(seen, 'it has ended');
     }
-    return { took, bare };
+    return { took, bare, cpu };
   } finally {
     tmux('kill-server');
   }
+}
+
+/** How long the main thread of a process has run. */
+function onCpuMs(pid: string): number[] {
+  const path = `/proc/${pid}/schedstat`;
+  if (!existsSync(path)) return [];
+  return [Number(readFileSync(path, 'latin1').split(' ')[0]) / 1e6];
 }
 
 async function shows(path: string, words: string): Promise<void> {
@@ -268,7 +282,7 @@ async function incoming({ live, draw, alice, bob, dial, path }: Incoming) {
 }
 
 function report(
-  { took, bare }: Frames,
+  { took, bare, cpu: used }: Frames,
   { echo, work, searchMs, messageMs, drawnMs }: Lived,
 ): Report {
   const [wall = [], cpu = []] = [echo, work].map((all) => all.toSorted((a, b) => a - b));
@@ -277,9 +291,11 @@ function report(
   const title = `chat: ${HISTORY} messages in the store`;
   const least = Math.min(...took);
   const ratio = median(took.map((ms, i) => ms / (bare[i] as number)));
+  const usedMs = Math.min(...used);
+  const inPlace = usedMs < FIRST_CPU_MS && ratio < FIRST_RATIO;
   const text = [
     `${title}, ms`,
-    `  first frame        ${median(took).toFixed(0)} (${least.toFixed(0)}–${Math.max(...took).toFixed(0)})   limit ${FIRST_MS}; ${ratio.toFixed(1)} × a bare Node`,
+    `  first frame        ${median(took).toFixed(0)} (${least.toFixed(0)}–${Math.max(...took).toFixed(0)})   limit ${FIRST_MS}; ${ratio.toFixed(1)} × a bare Node; ${usedMs.toFixed(0)} of CPU at least`,
     `  key to bytes       ${line(wall)}   p50, p99, most; limit of p99 ${ECHO_MS}`,
     `  the same, of CPU   ${line(cpu)}`,
     `  search             ${searchMs.toFixed(0)}`,
@@ -289,8 +305,10 @@ function report(
   const p99 = part(cpu, 0.99);
   const bounds = [
     {
-      what: `chat: first frame under ${FIRST_MS} ms, or ${FIRST_RATIO} times a bare Node`,
-      kept: least < FIRST_MS || ratio < FIRST_RATIO,
+      what:
+        `chat: first frame under ${FIRST_MS} ms, or ${FIRST_CPU_MS} ms of CPU and ` +
+        `${FIRST_RATIO} times a bare Node`,
+      kept: least < FIRST_MS || inPlace,
     },
     {
       what: `chat: an incoming message under ${MESSAGE_MS} ms of CPU for the screen`,
@@ -301,7 +319,7 @@ function report(
   return {
     title,
     text,
-    data: { took, ratio, wall: part(wall, 0.99), cpu: p99, searchMs, messageMs, drawnMs },
+    data: { took, ratio, usedMs, wall: part(wall, 0.99), cpu: p99, searchMs, messageMs, drawnMs },
     bounds,
   };
 }
