@@ -9,6 +9,12 @@ import { FleximError } from '../lib/errors.ts';
 
 await sodium.ready;
 
+type StateAddress = ReturnType<typeof sodium.crypto_secretstream_xchacha20poly1305_init_pull>;
+/** The memory that the library works in; its types leave it out. */
+const heap = (
+  sodium as unknown as { libsodium: { HEAPU8: Uint8Array; _free(address: number): void } }
+).libsodium;
+
 export const KEY_BYTES = 32;
 export const SEED_BYTES = 32;
 export const SIGNING_KEY_BYTES = 64;
@@ -21,7 +27,10 @@ export const HASH_BYTES = 64;
 export const SIGNATURE_BYTES = 64;
 export const KEM_PUBLIC_BYTES = 1216;
 export const KEM_CIPHERTEXT_BYTES = 1120;
-const KEM_ENC_SEED_BYTES = 64;
+export const KEM_SEED_BYTES = 64;
+export const STREAM_HEADER_BYTES = 24;
+export const STREAM_OVERHEAD = 17;
+const STREAM_STATE_BYTES = 52;
 
 export interface KeyPair {
   readonly publicKey: Uint8Array;
@@ -165,7 +174,7 @@ export interface Encapsulation {
 /** Encapsulates with the given 64 random bytes; null for a bad key. */
 export function kemEncapsulate(publicKey: Uint8Array, seed: Uint8Array): Encapsulation | null {
   bytes('KEM public key', publicKey, KEM_PUBLIC_BYTES);
-  bytes('KEM seed', seed, KEM_ENC_SEED_BYTES);
+  bytes('KEM seed', seed, KEM_SEED_BYTES);
   return attempt(() => sodium.crypto_kem_xwing_enc_deterministic(publicKey, seed));
 }
 
@@ -174,6 +183,79 @@ export function kemDecapsulate(ciphertext: Uint8Array, seed: Uint8Array): Uint8A
   bytes('KEM ciphertext', ciphertext, KEM_CIPHERTEXT_BYTES);
   bytes('seed', seed, SEED_BYTES);
   return attempt(() => sodium.crypto_kem_xwing_dec(ciphertext, seed));
+}
+
+export type ExchangeRole = 'client' | 'server';
+
+/** crypto_kx: 32 bytes for client to server, 32 for the way back; null when the other key is weak. */
+export function sessionKeys(
+  role: ExchangeRole,
+  own: KeyPair,
+  other: Uint8Array,
+): Uint8Array | null {
+  bytes('X25519 public key', own.publicKey, KEY_BYTES);
+  bytes('X25519 private key', own.privateKey, KEY_BYTES);
+  bytes('X25519 public key', other, KEY_BYTES);
+  const derive =
+    role === 'client' ? sodium.crypto_kx_client_session_keys : sodium.crypto_kx_server_session_keys;
+  const keys = attempt(() => derive(own.publicKey, own.privateKey, other));
+  if (!keys) return null;
+  const [toServer, toClient] =
+    role === 'client' ? [keys.sharedTx, keys.sharedRx] : [keys.sharedRx, keys.sharedTx];
+  const both = concat(toServer, toClient);
+  wipe(toServer, toClient);
+  return both;
+}
+
+/** What a message of a stream is: one of many, the last under its key, or the last of all. */
+export const STREAM_TAG = { message: 0, rekey: 2, final: 3 } as const;
+
+/**
+ * One direction of crypto_secretstream_xchacha20poly1305, at either end. The library never frees the
+ * memory of its state, which holds the key: `free` overwrites it and gives it back.
+ */
+class StreamState {
+  #address: number;
+
+  constructor(header: Uint8Array, key: Uint8Array) {
+    bytes('stream header', header, STREAM_HEADER_BYTES);
+    bytes('stream key', key, KEY_BYTES);
+    // Both ends begin in the same state, so this gives the sender's too, with a header of our choice.
+    const state = sodium.crypto_secretstream_xchacha20poly1305_init_pull(header, key);
+    this.#address = state as unknown as number;
+  }
+
+  get state(): StateAddress {
+    if (this.#address === 0) throw new TypeError('this stream was freed');
+    return this.#address as unknown as StateAddress;
+  }
+
+  /** The second time it does nothing. */
+  free(): void {
+    const at = this.#address;
+    if (at === 0) return;
+    this.#address = 0;
+    heap.HEAPU8.fill(0, at, at + STREAM_STATE_BYTES);
+    heap._free(at);
+  }
+}
+
+/** The sender's end. */
+export class StreamSealer extends StreamState {
+  seal(message: Uint8Array, tag: number): Uint8Array {
+    bytes('message', message);
+    return sodium.crypto_secretstream_xchacha20poly1305_push(this.state, message, null, tag);
+  }
+}
+
+/** The receiver's end. */
+export class StreamOpener extends StreamState {
+  /** Null: not the next message of this stream as it was sent. */
+  open(box: Uint8Array): { readonly message: Uint8Array; readonly tag: number } | null {
+    bytes('box', box);
+    if (box.length < STREAM_OVERHEAD) return null;
+    return sodium.crypto_secretstream_xchacha20poly1305_pull(this.state, box, null) || null;
+  }
 }
 
 function checkAead(key: Uint8Array, nonce: Uint8Array, ad: Uint8Array): void {
@@ -220,8 +302,13 @@ const USED = [
   'crypto_kem_xwing_dec',
   'crypto_kem_xwing_enc_deterministic',
   'crypto_kem_xwing_seed_keypair',
+  'crypto_kx_client_session_keys',
+  'crypto_kx_server_session_keys',
   'crypto_scalarmult',
   'crypto_scalarmult_base',
+  'crypto_secretstream_xchacha20poly1305_init_pull',
+  'crypto_secretstream_xchacha20poly1305_pull',
+  'crypto_secretstream_xchacha20poly1305_push',
   'crypto_sign_detached',
   'crypto_sign_ed25519_pk_to_curve25519',
   'crypto_sign_ed25519_sk_to_curve25519',
@@ -256,6 +343,11 @@ export function selfTest(library: Readonly<Record<string, unknown>> = { ...sodiu
     throw unavailable('keyed BLAKE2b gives a wrong answer');
 }
 
+function checkHeap(): void {
+  const canFree = typeof heap?._free === 'function' && heap.HEAPU8 instanceof Uint8Array;
+  if (!canFree) throw unavailable('its memory cannot be freed');
+}
+
 function unavailable(why: string): FleximError {
   return new FleximError(
     'crypto-unavailable',
@@ -264,3 +356,4 @@ function unavailable(why: string): FleximError {
 }
 
 selfTest();
+checkHeap();

@@ -4,7 +4,7 @@
 import { FleximError } from './errors.ts';
 
 export const DEFAULT_PORT = 4321;
-const COMMSTREAM_PORT = 4322;
+export const COMMSTREAM_PORT = 4322;
 const SCHEME = 'flexim://';
 const HEX_KEY = /^[0-9a-fA-F]{64}$/;
 const HOST =

@@ -4,6 +4,7 @@
 import type { Identity } from '../crypto/identity.ts';
 import type { FleximError } from '../lib/errors.ts';
 import type { Log } from '../lib/log.ts';
+import type { Connect } from '../net/channel.ts';
 import type { Door } from '../net/door.ts';
 import type { Relay } from '../relay/relay.ts';
 
@@ -37,6 +38,10 @@ export interface DialOptions {
   /** Bounds of the growing pauses between tries; null: no reconnecting. */
   readonly reconnect?: { readonly minMs: number; readonly maxMs: number } | null;
   readonly log?: Log;
+  /** How a channel comes about: TCP unless it is said. */
+  readonly connect?: Connect;
+  /** A carrier that encrypts may do without, where the server cannot, or nobody knows its key yet. */
+  readonly insecurePlaintext?: boolean;
   /** Gives up a first connection under way; afterwards it means nothing. */
   readonly signal?: AbortSignal;
 }
