@@ -1,6 +1,7 @@
 // What every flexim command shares: its context, and the tables of options.
 
 import type { Options, Settings } from './options.ts';
+import { TRANSPORT_NAMES } from './transports.ts';
 
 export const COMMON = {
   as: { type: 'string', about: 'name of the key to use, where there are several' },
@@ -10,6 +11,16 @@ export const COMMON = {
     type: 'string',
     about:
       'the relay: HOST, HOST:PORT or a flexim:// address; else the one used last, else 127.0.0.1:4321',
+  },
+  transport: {
+    type: 'string',
+    about: 'the way to the relay: bare flexim, or commstream, which hides all but sizes',
+    choices: TRANSPORT_NAMES,
+  },
+  'insecure-plaintext': {
+    type: 'boolean',
+    about: 'let commstream do without encryption, at relays whose key is not known yet',
+    default: false,
   },
   'passphrase-fd': {
     type: 'number',

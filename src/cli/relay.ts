@@ -5,9 +5,11 @@ import { identityFromSeed } from '../crypto/identity.ts';
 import { senderTags } from '../crypto/tags.ts';
 import { findKeysDirectory } from '../keystore/directory.ts';
 import { Keys } from '../keystore/keys.ts';
-import { formatAddress, isLoopback } from '../lib/address.ts';
-import { isFleximError } from '../lib/errors.ts';
+import { type Address, formatAddress, isLoopback } from '../lib/address.ts';
+import { FleximError, isFleximError } from '../lib/errors.ts';
 import { type Clock, systemClock } from '../lib/time.ts';
+import type { Door } from '../net/door.ts';
+import type { TcpAddress } from '../net/tcp.ts';
 import { protocols } from '../protocols/index.ts';
 import { type Limits, liveLimits } from '../relay/limits.ts';
 import { createRelay, type Relay, type RosterPolicy } from '../relay/relay.ts';
@@ -22,6 +24,7 @@ import { parser } from './parser.ts';
 import { configFile, dataHome } from './places.ts';
 import { PorterDoor } from './porter/door.ts';
 import { checkNews, opening, STORE_NAME, storeDirectory } from './store.ts';
+import { type CommstreamWay, withCommstream } from './ways.ts';
 
 const NAME = 'flexim-relay';
 const STOP_MS = 4_000; // a stop that takes so much longer than clients may is a hang
@@ -33,6 +36,16 @@ const OPTIONS = {
     about: 'TCP port to listen on; 0 takes a free one',
     default: 4321,
     max: 65_535,
+  },
+  'commstream-port': {
+    type: 'number',
+    about: 'TCP port for CommStream, which hides all but sizes; 0 takes a free one',
+    max: 65_535,
+  },
+  'insecure-plaintext': {
+    type: 'boolean',
+    about: 'let clients of that port do without encryption',
+    default: false,
   },
   host: {
     type: 'string',
@@ -145,7 +158,12 @@ async function run({ settings, read, log, limits, door }: Starting): Promise<voi
   try {
     const { host, port } = settings;
     door.shut = relay.shut;
-    const service = await protocols.flexim.serve({ host, port, relay, identity, door });
+    const secured: TcpAddress[] = []; // one, if CommStream is asked for
+    const opened = (at: TcpAddress) => secured.push(at);
+    const service = await protocols.flexim.serve({
+      ...{ host, port, relay, identity },
+      door: waysIn(door, settings, { relay, identity, opened }),
+    });
     // Before the address is out: who has it may send signals at once.
     const stop = async () => {
       await service.stop();
@@ -158,7 +176,13 @@ async function run({ settings, read, log, limits, door }: Starting): Promise<voi
     log.info({ path: key.path, from: keysPlace.why }, made);
     log.info({ ...service.address, store: store.path }, 'listening');
     const reached = { host: reachableHost(host), port: service.address.port };
-    process.stdout.write(`${formatAddress({ ...reached, relayKey: identity.hex })}\n`);
+    say({ ...reached, relayKey: identity.hex });
+    for (const { port: at } of secured) {
+      log.info({ host, port: at }, 'listening for CommStream');
+      say({ ...reached, port: at, relayKey: identity.hex, transport: 'commstream' });
+      if (settings['insecure-plaintext'])
+        log.warn({}, 'clients of CommStream may do without encryption (--insecure-plaintext)');
+    }
     if (isLoopback(host))
       log.info({}, 'reachable from this machine only; to let others in: --host 0.0.0.0');
     else if (reached.host !== host)
@@ -167,6 +191,20 @@ async function run({ settings, read, log, limits, door }: Starting): Promise<voi
     await store.close();
     throw error;
   }
+}
+
+type Way = Pick<CommstreamWay, 'relay' | 'identity' | 'opened'>;
+
+function waysIn(door: Door, settings: RelaySettings, way: Way): Door {
+  const { port, 'commstream-port': second, 'insecure-plaintext': insecurePlaintext } = settings;
+  if (second === null) return door;
+  if (second === port && port !== 0)
+    throw new FleximError('usage', '--port and --commstream-port must differ');
+  return withCommstream(door, { ...way, port: second, insecurePlaintext });
+}
+
+function say(address: Partial<Address> & TcpAddress): void {
+  process.stdout.write(`${formatAddress(address)}\n`);
 }
 
 /** Nobody can dial "all addresses": then the first address of this machine stands in the result. */

@@ -40,6 +40,8 @@ export interface DialOptions {
   readonly log?: Log;
   /** How a channel comes about: TCP unless it is said. */
   readonly connect?: Connect;
+  /** What that way is called in addresses. */
+  readonly transport?: string;
   /** A carrier that encrypts may do without, where the server cannot, or nobody knows its key yet. */
   readonly insecurePlaintext?: boolean;
   /** Gives up a first connection under way; afterwards it means nothing. */
@@ -58,6 +60,8 @@ export interface RelayInfo {
   readonly key: string;
   readonly host: string;
   readonly port: number;
+  /** As in addresses; bare Flexim has none. */
+  readonly transport?: string;
   /** The relay's key was seen for the first time and has been pinned. */
   readonly firstContact: boolean;
 }

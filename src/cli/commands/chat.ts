@@ -2,7 +2,6 @@
 // connection; whoever is to be talked to and is no contact yet is looked up then.
 
 import { constants } from 'node:os';
-import { hostAndPort } from '../../lib/address.ts';
 import type { Agent } from '../agent/agent.ts';
 import { openAgent } from '../agent/open.ts';
 import { chooseMode, type ModeName, openChat } from '../chat/chat.ts';
@@ -15,7 +14,7 @@ import { relayInUse, tell } from '../profile.ts';
 export async function chat({ settings, args }: Context<typeof CHAT>): Promise<void> {
   const { 'read-receipts': readReceipts, presence: signs } = settings;
   const agent = await openAgent(settings, { readReceipts, signs });
-  const relay = hostAndPort(relayInUse(settings, agent.me.key));
+  const relay = relayInUse(settings, agent.me.key);
   try {
     const live = await LiveChat.open(agent, { relay, presence: settings.presence });
     const mode = settings.plain ? 'plain' : settings.inline ? 'inline' : null;

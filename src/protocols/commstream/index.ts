@@ -11,16 +11,19 @@ import { secureDoor } from './server.ts';
 export { CommStream } from './stream.ts';
 export { secureDoor };
 
+const NAME = 'commstream';
+
 /** The same protocol, over CommStream. */
 export function overCommstream(carried: Protocol): Protocol {
   return {
-    name: 'commstream',
+    name: NAME,
     defaultPort: COMMSTREAM_PORT,
     maxEnvelope: carried.maxEnvelope,
     dial: (options) => {
       let isPlain = false;
       return carried.dial({
         ...options,
+        transport: NAME,
         pins: pinsOver(options, () => isPlain),
         connect: async (to, how) => {
           const channel = await dialSecure(to, how, options);
