@@ -1,5 +1,6 @@
 // What every flexim command shares: its context, and the tables of options.
 
+import { DEFAULT_SCHEME, SCHEMES } from '../protocols/commstream/schemes.ts';
 import type { Options, Settings } from './options.ts';
 import { TRANSPORT_NAMES } from './transports.ts';
 
@@ -115,6 +116,22 @@ export const DOCTOR = {
     default: false,
   },
   timeout: TIMEOUT,
+} as const satisfies Options;
+export const COMMSTREAM = {
+  listen: {
+    type: 'number',
+    about: 'wait there for others; 0 takes a free port',
+    max: 65_535,
+    flagOnly: true,
+  },
+  host: { type: 'string', about: 'address to listen on', default: '127.0.0.1', flagOnly: true },
+  scheme: {
+    type: 'string',
+    about: 'the encryption that is wished for',
+    choices: SCHEMES.filter((each) => each !== 'plain'),
+    default: DEFAULT_SCHEME,
+    flagOnly: true,
+  },
 } as const satisfies Options;
 export const CHAT = {
   inline: {

@@ -8,7 +8,9 @@ import type { Protocol } from '../protocol.ts';
 import { dialSecure, pinsOver } from './client.ts';
 import { secureDoor } from './server.ts';
 
-export { CommStream } from './stream.ts';
+export type { Received } from './inbox.ts';
+export type { Outcome } from './outcome.ts';
+export { CommStream, type CommStreamOptions } from './stream.ts';
 export { secureDoor };
 
 const NAME = 'commstream';
