@@ -9,12 +9,6 @@ import { FleximError } from '../lib/errors.ts';
 
 await sodium.ready;
 
-type StateAddress = ReturnType<typeof sodium.crypto_secretstream_xchacha20poly1305_init_pull>;
-/** The memory that the library works in; its types leave it out. */
-const heap = (
-  sodium as unknown as { libsodium: { HEAPU8: Uint8Array; _free(address: number): void } }
-).libsodium;
-
 export const KEY_BYTES = 32;
 export const SEED_BYTES = 32;
 export const SIGNING_KEY_BYTES = 64;
@@ -29,8 +23,6 @@ export const KEM_PUBLIC_BYTES = 1216;
 export const KEM_CIPHERTEXT_BYTES = 1120;
 export const KEM_SEED_BYTES = 64;
 export const STREAM_HEADER_BYTES = 24;
-export const STREAM_OVERHEAD = 17;
-const STREAM_STATE_BYTES = 52;
 
 export interface KeyPair {
   readonly publicKey: Uint8Array;
@@ -207,55 +199,33 @@ export function sessionKeys(
   return both;
 }
 
-/** What a message of a stream is: one of many, the last under its key, or the last of all. */
-export const STREAM_TAG = { message: 0, rekey: 2, final: 3 } as const;
-
 /**
- * One direction of crypto_secretstream_xchacha20poly1305, at either end. The library never frees the
- * memory of its state, which holds the key: `free` overwrites it and gives it back.
+ * What crypto_secretstream_xchacha20poly1305 works on, for crypto/secretstream.ts alone. The wrapped calls
+ * allocate and copy for each message, and never free a state; these are the same functions beneath them.
  */
-class StreamState {
-  #address: number;
-
-  constructor(header: Uint8Array, key: Uint8Array) {
-    bytes('stream header', header, STREAM_HEADER_BYTES);
-    bytes('stream key', key, KEY_BYTES);
-    // Both ends begin in the same state, so this gives the sender's too, with a header of our choice.
-    const state = sodium.crypto_secretstream_xchacha20poly1305_init_pull(header, key);
-    this.#address = state as unknown as number;
-  }
-
-  get state(): StateAddress {
-    if (this.#address === 0) throw new TypeError('this stream was freed');
-    return this.#address as unknown as StateAddress;
-  }
-
-  /** The second time it does nothing. */
-  free(): void {
-    const at = this.#address;
-    if (at === 0) return;
-    this.#address = 0;
-    heap.HEAPU8.fill(0, at, at + STREAM_STATE_BYTES);
-    heap._free(at);
-  }
+export interface StreamEngine {
+  readonly HEAPU8: Uint8Array; // another one when the memory has grown
+  _malloc(length: number): number;
+  _free(address: number): void;
+  /** state, box, 0, message and its length (low, high), no additional data, tag. */
+  _crypto_secretstream_xchacha20poly1305_push(
+    ...args: [number, number, 0, number, number, 0, 0, 0, 0, number]
+  ): number;
+  /** state, message, 0, where the tag goes, box and its length (low, high), no additional data. */
+  _crypto_secretstream_xchacha20poly1305_pull(
+    ...args: [number, number, 0, number, number, number, 0, 0, 0, 0]
+  ): number;
+  _crypto_secretstream_xchacha20poly1305_rekey(state: number): void;
 }
 
-/** The sender's end. */
-export class StreamSealer extends StreamState {
-  seal(message: Uint8Array, tag: number): Uint8Array {
-    bytes('message', message);
-    return sodium.crypto_secretstream_xchacha20poly1305_push(this.state, message, null, tag);
-  }
-}
+export const streamEngine = (sodium as unknown as { libsodium: StreamEngine }).libsodium;
 
-/** The receiver's end. */
-export class StreamOpener extends StreamState {
-  /** Null: not the next message of this stream as it was sent. */
-  open(box: Uint8Array): { readonly message: Uint8Array; readonly tag: number } | null {
-    bytes('box', box);
-    if (box.length < STREAM_OVERHEAD) return null;
-    return sodium.crypto_secretstream_xchacha20poly1305_pull(this.state, box, null) || null;
-  }
+/** The state of a stream, at either end: both begin alike. It is the caller's to free. */
+export function streamState(header: Uint8Array, key: Uint8Array): number {
+  bytes('stream header', header, STREAM_HEADER_BYTES);
+  bytes('stream key', key, KEY_BYTES);
+  const init = sodium.crypto_secretstream_xchacha20poly1305_init_pull;
+  return init(header, key) as unknown as number;
 }
 
 function checkAead(key: Uint8Array, nonce: Uint8Array, ad: Uint8Array): void {
@@ -307,8 +277,6 @@ const USED = [
   'crypto_scalarmult',
   'crypto_scalarmult_base',
   'crypto_secretstream_xchacha20poly1305_init_pull',
-  'crypto_secretstream_xchacha20poly1305_pull',
-  'crypto_secretstream_xchacha20poly1305_push',
   'crypto_sign_detached',
   'crypto_sign_ed25519_pk_to_curve25519',
   'crypto_sign_ed25519_sk_to_curve25519',
@@ -317,6 +285,15 @@ const USED = [
   'memcmp',
   'memzero',
 ] as const satisfies readonly (keyof typeof sodium)[];
+
+/** What `streamEngine` is made of. */
+const BENEATH = [
+  '_malloc',
+  '_free',
+  '_crypto_secretstream_xchacha20poly1305_push',
+  '_crypto_secretstream_xchacha20poly1305_pull',
+  '_crypto_secretstream_xchacha20poly1305_rekey',
+] as const satisfies readonly (keyof StreamEngine)[];
 
 // X-Wing draft, first vector; BLAKE2b known-answer file, empty message under the key 00 01 … 3f.
 const XWING_SEED = '7f9c2ba4e88f827d616045507605853ed73b8093f6efbc88eb1a6eacfa66ef26';
@@ -332,6 +309,9 @@ const BLAKE2B_KEYED =
 export function selfTest(library: Readonly<Record<string, unknown>> = { ...sodium }): void {
   const missing = USED.filter((name) => typeof library[name] !== 'function');
   if (missing.length > 0) throw unavailable(`it lacks ${missing.join(', ')}`);
+  const beneath = library.libsodium as Readonly<Record<string, unknown>> | undefined;
+  const lost = BENEATH.filter((name) => typeof beneath?.[name] !== 'function');
+  if (lost.length > 0) throw unavailable(`it lacks ${lost.join(', ')}`);
   const hex = (text: string) => Uint8Array.from(Buffer.from(text, 'hex'));
   const pair = kemPair(hex(XWING_SEED));
   const sent = kemEncapsulate(pair.publicKey, hex(XWING_ENC_SEED));
@@ -343,11 +323,6 @@ export function selfTest(library: Readonly<Record<string, unknown>> = { ...sodiu
     throw unavailable('keyed BLAKE2b gives a wrong answer');
 }
 
-function checkHeap(): void {
-  const canFree = typeof heap?._free === 'function' && heap.HEAPU8 instanceof Uint8Array;
-  if (!canFree) throw unavailable('its memory cannot be freed');
-}
-
 function unavailable(why: string): FleximError {
   return new FleximError(
     'crypto-unavailable',
@@ -356,4 +331,3 @@ function unavailable(why: string): FleximError {
 }
 
 selfTest();
-checkHeap();

@@ -7,10 +7,13 @@ import type { Channel, ChannelHandler } from '../../net/channel.ts';
 import type { Agreement } from './negotiation.ts';
 import { Session, type SessionHandler, type SessionOptions } from './session.ts';
 
-export const PIECE = 64 * 1024; // a record's data at most
+/** A record's data at most: with its type a multiple of 16, for which crypto/secretstream.ts is fastest. */
+export const PIECE = 64 * 1024 - 1;
+const STEP = 16;
+const LONG = 8 * 1024; // from here on a piece is cut so, and the rest is a short record
 const WRAPPING = 24 + 17 + 1; // header, tag and mac, inner type
 /** A record of a byte stream: what is longer is not taken … */
-export const LONG_RECORD = PIECE + WRAPPING;
+export const LONG_RECORD = 64 * 1024 + WRAPPING;
 /** … and before the channel is to last not even that. */
 export const SHORT_RECORD = 8 * 1024;
 const AHEAD = 64 * 1024; // sealed and not yet written: more stays as it was given
@@ -135,7 +138,7 @@ export class SecureChannel implements Channel, SessionHandler {
     const session = this.#session;
     if (!session?.isOpen) return;
     for (let next = this.#queue[0]; next && session.waiting < AHEAD; next = this.#queue[0]) {
-      const piece = next.bytes.subarray(next.at, next.at + PIECE);
+      const piece = next.bytes.subarray(next.at, next.at + pieceOf(next.bytes.length - next.at));
       session.send(piece);
       next.at += piece.length;
       if (next.at < next.bytes.length) continue;
@@ -182,4 +185,9 @@ export class SecureChannel implements Channel, SessionHandler {
     this.#established.reject(error ?? new FleximError('closed', 'this channel was closed'));
     this.#handler?.closed(told);
   }
+}
+
+function pieceOf(length: number): number {
+  if (length >= PIECE) return PIECE;
+  return length < LONG ? length : length - ((length + 1) % STEP);
 }

@@ -106,7 +106,7 @@ export class End implements SessionHandler {
   }
 
   data(body: Uint8Array): void {
-    this.#owner.message(this, body.slice());
+    this.#owner.message(this, new Uint8Array(body)); // a Buffer's slice is no copy
   }
 
   written(): void {

@@ -1,20 +1,12 @@
 // Records of an established stream, one direction at a time: docs/protocols/commstream.md §6. Sealed,
 // each direction is one crypto_secretstream; `plain` uses the same records bare.
 
-import {
-  KEY_BYTES,
-  randomBytes,
-  STREAM_HEADER_BYTES,
-  STREAM_TAG,
-  StreamOpener,
-  StreamSealer,
-  wipe,
-} from '../../crypto/sodium.ts';
-import { concat } from '../../lib/bytes.ts';
+import { STREAM_TAG, StreamOpener, StreamSealer } from '../../crypto/secretstream.ts';
+import { KEY_BYTES, randomBytes, STREAM_HEADER_BYTES, wipe } from '../../crypto/sodium.ts';
 import { FleximError } from '../../lib/errors.ts';
 import type { Clock } from '../../lib/time.ts';
 import type { Draw } from './negotiation.ts';
-import { encodeRecord, TYPE } from './wire.ts';
+import { encodeRecord, HEAD, TYPE } from './wire.ts';
 
 export const REKEY_RECORDS = 1_024;
 export const REKEY_MS = 600_000;
@@ -61,10 +53,14 @@ export class SealedOutward implements Outward {
   }
 
   record(type: InnerType, body: Uint8Array): Uint8Array {
-    const message = this.#stream.seal(concat(Uint8Array.of(type), body), this.#tag(type));
     const header = this.#header;
     this.#header = null;
-    return header ? encodeRecord(TYPE.sealed, header, message) : encodeRecord(TYPE.sealed, message);
+    const room = HEAD + (header?.length ?? 0);
+    const record = this.#stream.seal(type, body, { tag: this.#tag(type), room });
+    record[0] = TYPE.sealed;
+    record.writeUInt32BE(record.length - HEAD, 1);
+    if (header) record.set(header, HEAD);
+    return record;
   }
 
   /** The last record under a key says so: both sides go on with the next one. */

@@ -188,7 +188,7 @@ export class Server {
 
 // ---- crypto_secretstream_xchacha20poly1305 ----
 
-const words = (bytes: Bytes) => new Uint32Array(bytes.slice().buffer);
+const words = (bytes: Bytes) => new Uint32Array(new Uint8Array(bytes).buffer);
 
 export class SecretStream {
   #key: Bytes;

@@ -4,7 +4,12 @@
 import { readFileSync } from 'node:fs';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { STREAM_TAG, StreamOpener, StreamSealer } from '../../../src/crypto/sodium.ts';
+import {
+  LONG_MESSAGE,
+  STREAM_TAG,
+  StreamOpener,
+  StreamSealer,
+} from '../../../src/crypto/secretstream.ts';
 import { toHex } from '../../../src/lib/bytes.ts';
 import { commstreamVectors } from '../../vectors/commstream.ts';
 import { ACK, CHG, CLOSE, Client, DATA, join, SEALED, SecretStream, Server } from './second.ts';
@@ -98,12 +103,22 @@ test('crypto_secretstream, ours and the second one, agree for every length and o
   const theirs = new SecretStream(key, header);
   const back = new SecretStream(key, header);
   const tags = [STREAM_TAG.message, STREAM_TAG.rekey, STREAM_TAG.message, STREAM_TAG.final];
-  for (let length = 0; length < 150; length++) {
-    const message = Uint8Array.from({ length }, (_, i) => i * 3 + length);
-    const tag = tags[length % tags.length] as number;
-    const box = ours.seal(message, tag);
+  const lengths = Array.from({ length: 150 }, (_, i) => i + 1);
+  for (let i = -9; i < 40; i++) lengths.push(LONG_MESSAGE + i); // by node:crypto, where it is the same
+  lengths.push(65_536, 65_537, 65_544, 65_536);
+  for (const [i, length] of lengths.entries()) {
+    const message = Uint8Array.from({ length }, (_, at) => at * 3 + length);
+    const tag = tags[i % tags.length] as number;
+    const body = message.subarray(1);
+    const box = ours.seal(message[0] as number, body, { tag, room: 2 }).subarray(2);
     assert.is(toHex(box), toHex(theirs.push(message, tag)), `${length} bytes`);
     assert.is(toHex(back.pull(box)?.message ?? new Uint8Array(1)), toHex(message));
+    const wrong = Buffer.from(box);
+    for (const at of [0, 1, box.length - 1]) {
+      wrong[at] = (wrong[at] as number) ^ 1;
+      assert.is(opener.open(wrong), null);
+      wrong[at] = (wrong[at] as number) ^ 1;
+    }
     const opened = opener.open(box);
     assert.equal([opened?.tag, opened && toHex(opened.message)], [tag, toHex(message)]);
   }
