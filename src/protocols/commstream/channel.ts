@@ -139,7 +139,7 @@ export class SecureChannel implements Channel, SessionHandler {
     if (!session?.isOpen) return;
     for (let next = this.#queue[0]; next && session.waiting < AHEAD; next = this.#queue[0]) {
       const piece = next.bytes.subarray(next.at, next.at + pieceOf(next.bytes.length - next.at));
-      session.send(piece);
+      session.gather(piece);
       next.at += piece.length;
       if (next.at < next.bytes.length) continue;
       next.mark = session.position;

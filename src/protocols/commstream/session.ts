@@ -115,8 +115,16 @@ export class Session implements ConnectionHandler {
 
   /** Queues a copy as one DATA record. */
   send(body: Uint8Array): void {
-    if (this.#isOver || !this.#out) return;
-    this.#connection.send(view(this.#out.record(TYPE.data, body)));
+    if (this.isOpen) this.#connection.send(this.#data(body));
+  }
+
+  /** The same, for who calls `flush` himself, in this turn. */
+  gather(body: Uint8Array): void {
+    if (this.isOpen) this.#connection.gather(this.#data(body));
+  }
+
+  #data(body: Uint8Array): Buffer {
+    return view((this.#out as Outward).record(TYPE.data, body));
   }
 
   flush(): void {
