@@ -186,7 +186,7 @@ async function live(profile: Profile, port: number): Promise<Lived> {
   const open = { identity, storeKey, store, dial: dial(identity) };
   const me = { name: 'alice', key: identity.hex };
   const agent = new LocalAgent(me, await openMessenger(open), () => store.close());
-  const live = await LiveChat.open(agent, { relay: `127.0.0.1:${port}`, presence: false });
+  const live = await LiveChat.open(agent, { relay: { host: '127.0.0.1', port }, presence: false });
   let bytes = 0;
   const draw = () => {
     bytes += mode.render(SIZE).length;

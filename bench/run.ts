@@ -3,6 +3,7 @@
 
 import { parseArgs } from 'node:util';
 import { chat } from './chat.ts';
+import { commstream } from './commstream.ts';
 import { datums } from './datums.ts';
 import { envelopes, handshakes } from './envelope.ts';
 import { flood } from './flood.ts';
@@ -25,6 +26,7 @@ const BENCHES: Readonly<Record<string, () => Promise<Report[]>>> = {
   chat,
   mailbox,
   messenger,
+  commstream,
 };
 
 function compete(contest: Contest): Report {

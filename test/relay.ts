@@ -9,7 +9,7 @@ import { type Log, silent } from '../src/lib/log.ts';
 import { type Clock, systemClock } from '../src/lib/time.ts';
 import { ownDoor } from '../src/net/door.ts';
 import { protocols } from '../src/protocols/index.ts';
-import type { DialOptions, Link, Pins } from '../src/protocols/protocol.ts';
+import type { DialOptions, Link, Pins, Protocol } from '../src/protocols/protocol.ts';
 import { Doors } from '../src/relay/doors.ts';
 import { DEFAULT_LIMITS, type Limits } from '../src/relay/limits.ts';
 import { createRelay, type Relay, type RosterPolicy } from '../src/relay/relay.ts';
@@ -46,6 +46,8 @@ export interface TestRelayOptions {
   readonly log?: Log;
   readonly port?: number;
   readonly durable?: boolean;
+  /** What it speaks; bare Flexim unless it is said. */
+  readonly protocol?: Protocol;
   /** A store that outlives this relay; else a new one that is removed with it. */
   readonly data?: string;
 }
@@ -72,7 +74,7 @@ export async function startRelay(options: TestRelayOptions = {}): Promise<TestRe
     },
   });
   const doors = new Doors(relay);
-  const service = await protocols.flexim.serve({
+  const service = await (options.protocol ?? protocols.flexim).serve({
     host: '127.0.0.1',
     port: options.port ?? 0,
     relay,
@@ -105,8 +107,11 @@ export function memoryPins(): Pins & { readonly map: Map<string, string> } {
   };
 }
 
-export function dialRelay(port: number, options: Partial<DialOptions> = {}): Promise<Link> {
-  return protocols.flexim.dial({
+export function dialRelay(
+  port: number,
+  { protocol = protocols.flexim, ...options }: Partial<DialOptions> & { protocol?: Protocol } = {},
+): Promise<Link> {
+  return protocol.dial({
     host: '127.0.0.1',
     port,
     identity: newIdentity(),

@@ -1,6 +1,8 @@
 // What every flexim command shares: its context, and the tables of options.
 
+import { DEFAULT_SCHEME, SCHEMES } from '../protocols/commstream/schemes.ts';
 import type { Options, Settings } from './options.ts';
+import { TRANSPORT_NAMES } from './transports.ts';
 
 export const COMMON = {
   as: { type: 'string', about: 'name of the key to use, where there are several' },
@@ -10,6 +12,16 @@ export const COMMON = {
     type: 'string',
     about:
       'the relay: HOST, HOST:PORT or a flexim:// address; else the one used last, else 127.0.0.1:4321',
+  },
+  transport: {
+    type: 'string',
+    about: 'the way to the relay: bare flexim, or commstream, which hides all but sizes',
+    choices: TRANSPORT_NAMES,
+  },
+  'insecure-plaintext': {
+    type: 'boolean',
+    about: 'let commstream do without encryption, at relays whose key is not known yet',
+    default: false,
   },
   'passphrase-fd': {
     type: 'number',
@@ -104,6 +116,22 @@ export const DOCTOR = {
     default: false,
   },
   timeout: TIMEOUT,
+} as const satisfies Options;
+export const COMMSTREAM = {
+  listen: {
+    type: 'number',
+    about: 'wait there for others; 0 takes a free port',
+    max: 65_535,
+    flagOnly: true,
+  },
+  host: { type: 'string', about: 'address to listen on', default: '127.0.0.1', flagOnly: true },
+  scheme: {
+    type: 'string',
+    about: 'the encryption that is wished for',
+    choices: SCHEMES.filter((each) => each !== 'plain'),
+    default: DEFAULT_SCHEME,
+    flagOnly: true,
+  },
 } as const satisfies Options;
 export const CHAT = {
   inline: {

@@ -42,6 +42,7 @@ const ARGUMENTS: Readonly<Record<string, string>> = {
   relay: 'HOST, HOST:PORT or a flexim:// address; else the one of --relay',
   action: 'list, trust or forget; list if there is none',
   address: 'HOST, HOST:PORT or, to trust a key, flexim://HOST:PORT?relay=KEY',
+  server: 'HOST:PORT, or the address that a listening one printed',
   who: 'somebody: name, alias, key or flexim:// address',
   text: 'what to say; - or nothing takes it from stdin',
   alias: 'a name for others to find you by: letters, digits and . _ -',

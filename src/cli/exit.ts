@@ -7,7 +7,9 @@ import { printable } from '../lib/text.ts';
 export const EXIT: Readonly<Record<ErrorCode, number>> = {
   'alias-invalid': 65,
   'bad-address': 64,
+  'bad-handshake': 76,
   'bad-input': 65,
+  'bad-record': 76,
   'bundle-rejected': 77,
   'clock-off': 78,
   closed: 69,
@@ -34,6 +36,7 @@ export const EXIT: Readonly<Record<ErrorCode, number>> = {
   'login-refused': 69,
   'login-timeout': 69,
   malformed: 65,
+  'message-too-large': 65,
   'no-bundle': 75,
   'not-connected': 69,
   'other-relay': 67,
@@ -59,6 +62,8 @@ export const EXIT: Readonly<Record<ErrorCode, number>> = {
   'store-full': 75,
   'store-unusable': 74,
   'store-version': 76,
+  truncated: 69,
+  'unsupported-encryption': 77,
   usage: 64,
 };
 

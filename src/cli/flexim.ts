@@ -3,6 +3,7 @@
 import {
   CHAT,
   COMMON,
+  COMMSTREAM,
   DOCTOR,
   HISTORY,
   KEYGEN,
@@ -185,6 +186,16 @@ const COMMANDS: readonly Command[] = [
     about: 'show where you stand with the relay, and what waits',
     options: ONLINE,
     load: async () => (await import('./commands/status.ts')).status,
+  }),
+  entry({
+    usage: 'commstream [server]',
+    about: 'talk line by line over an encrypted connection, without relay and identity',
+    options: COMMSTREAM,
+    examples: [
+      ['commstream --listen 4400', 'wait for somebody; the address to give him is printed'],
+      ['commstream HOST:4400', 'be that somebody; with the whole address the key is checked'],
+    ],
+    load: async () => (await import('./commands/commstream.ts')).commstream,
   }),
   entry({
     usage: 'doctor',

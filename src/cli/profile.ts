@@ -4,12 +4,13 @@ import { join } from 'node:path';
 import { findKeysDirectory, namedDirectory, privateDirectory } from '../keystore/directory.ts';
 import { Keys, type LoadedKey } from '../keystore/keys.ts';
 import { Pins } from '../keystore/pins.ts';
-import { type Address, parseAddress } from '../lib/address.ts';
-import { FleximError, isFleximError } from '../lib/errors.ts';
+import type { Address } from '../lib/address.ts';
+import { isFleximError } from '../lib/errors.ts';
 import type { Common } from './command.ts';
 import { readPassphrase } from './passphrase.ts';
 import { dataHome } from './places.ts';
-import { chooseRelay, DEFAULT_RELAY } from './remember.ts';
+import { chooseRelay, DEFAULT_RELAY, type RelayChoice } from './remember.ts';
+import { readRelay, sameHost, transportOf } from './transports.ts';
 
 export const PINS = 'known-relays';
 const PASSPHRASE_TRIES = 3;
@@ -56,31 +57,34 @@ function profilePath(settings: Common, key: string): string {
 
 /** The relay that is used for an identity, as far as this process knows. */
 export function relayInUse(settings: Common, key: string): Address {
-  return relayAddress(chooseRelay(settings.relay, profilePath(settings, key)).text);
+  return chosenRelay(settings, profilePath(settings, key)).address;
 }
 
 /** The relay of an identity; when it is neither named nor the default one, that is told. */
 export function relayOf(settings: Common, key: string): Address {
-  const { text, why } = chooseRelay(settings.relay, profilePath(settings, key));
+  const { text, why, address } = chosenRelay(settings, profilePath(settings, key));
   if (why === 'remembered' && text !== DEFAULT_RELAY) tell(`relay ${text} (used last)`);
-  return relayAddress(text);
+  return address;
+}
+
+export type WishedRelay = Pick<Common, 'relay' | 'transport'>;
+
+/** Where nobody names a relay, a wish for another transport than the one used last means the same host. */
+export function chosenRelay(
+  { relay, transport }: WishedRelay,
+  profile: string,
+): RelayChoice & { readonly address: Address } {
+  const choice = chooseRelay(relay, profile);
+  if (choice.why === 'named') return { ...choice, address: readRelay(choice.text, transport) };
+  const used = readRelay(choice.text, null);
+  const isOther = transport !== null && transport !== transportOf(used);
+  return { ...choice, address: isOther ? sameHost(used, transport) : used };
 }
 
 export function dataDirectory(settings: Common): string {
   // One that a person named stays as it is, so long as nobody else can put files there.
   if (settings.data !== null) return namedDirectory(settings.data, '--data', process.cwd());
   return privateDirectory(join(dataHome(process.env), 'flexim'));
-}
-
-/** What names a relay, read; only bare Flexim is built in so far. */
-export function relayAddress(text: string): Address {
-  const address = parseAddress(text);
-  if (address.transport !== null && address.transport !== 'flexim')
-    throw new FleximError(
-      'bad-address',
-      'that address wants a transport which this version does not have; leave transport= out',
-    );
-  return address;
 }
 
 /** Results go to stdout … */

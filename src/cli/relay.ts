@@ -5,10 +5,13 @@ import { identityFromSeed } from '../crypto/identity.ts';
 import { senderTags } from '../crypto/tags.ts';
 import { findKeysDirectory } from '../keystore/directory.ts';
 import { Keys } from '../keystore/keys.ts';
-import { formatAddress, isLoopback } from '../lib/address.ts';
-import { isFleximError } from '../lib/errors.ts';
+import { type Address, formatAddress, isLoopback } from '../lib/address.ts';
+import { FleximError, isFleximError } from '../lib/errors.ts';
 import { type Clock, systemClock } from '../lib/time.ts';
+import type { Door } from '../net/door.ts';
+import type { TcpAddress } from '../net/tcp.ts';
 import { protocols } from '../protocols/index.ts';
+import type { Opening } from '../protocols/protocol.ts';
 import { type Limits, liveLimits } from '../relay/limits.ts';
 import { createRelay, type Relay, type RosterPolicy } from '../relay/relay.ts';
 import { openStore } from '../store/open.ts';
@@ -22,6 +25,7 @@ import { parser } from './parser.ts';
 import { configFile, dataHome } from './places.ts';
 import { PorterDoor } from './porter/door.ts';
 import { checkNews, opening, STORE_NAME, storeDirectory } from './store.ts';
+import { type CommstreamWay, commstreamWay } from './ways.ts';
 
 const NAME = 'flexim-relay';
 const STOP_MS = 4_000; // a stop that takes so much longer than clients may is a hang
@@ -33,6 +37,16 @@ const OPTIONS = {
     about: 'TCP port to listen on; 0 takes a free one',
     default: 4321,
     max: 65_535,
+  },
+  'commstream-port': {
+    type: 'number',
+    about: 'TCP port for CommStream, which hides all but sizes; 0 takes a free one',
+    max: 65_535,
+  },
+  'insecure-plaintext': {
+    type: 'boolean',
+    about: 'let clients of that port do without encryption',
+    default: false,
   },
   host: {
     type: 'string',
@@ -148,8 +162,13 @@ async function serve({ settings, read, log, limits, door }: Starting): Promise<v
     const { host, port } = settings;
     door.shut = relay.shut;
     door.drops = relay.drops;
-    const lobby = door.lobby(identity.exchange);
-    const service = await protocols.flexim.serve({ host, port, relay, identity, door, lobby });
+    const secured: TcpAddress[] = []; // one, if CommStream is asked for
+    const opened = (at: TcpAddress) => secured.push(at);
+    const service = await protocols.flexim.serve({
+      ...{ host, port, relay, identity, door },
+      lobby: door.lobby(identity.exchange),
+      others: otherWays(door, settings, { relay, identity, opened }),
+    });
     // Before the address is out: who has it may send signals at once.
     const stop = async () => {
       await service.stop();
@@ -162,7 +181,13 @@ async function serve({ settings, read, log, limits, door }: Starting): Promise<v
     log.info({ path: key.path, from: keysPlace.why }, made);
     log.info({ ...service.address, store: store.path }, 'listening');
     const reached = { host: reachableHost(host), port: service.address.port };
-    process.stdout.write(`${formatAddress({ ...reached, relayKey: identity.hex })}\n`);
+    say({ ...reached, relayKey: identity.hex });
+    for (const { port: at } of secured) {
+      log.info({ host, port: at }, 'listening for CommStream');
+      say({ ...reached, port: at, relayKey: identity.hex, transport: 'commstream' });
+      if (settings['insecure-plaintext'])
+        log.warn({}, 'clients of CommStream may do without encryption (--insecure-plaintext)');
+    }
     if (isLoopback(host))
       log.info({}, 'reachable from this machine only; to let others in: --host 0.0.0.0');
     else if (reached.host !== host)
@@ -171,6 +196,20 @@ async function serve({ settings, read, log, limits, door }: Starting): Promise<v
     await store.close();
     throw error;
   }
+}
+
+type Way = Pick<CommstreamWay, 'relay' | 'identity' | 'opened'>;
+
+function otherWays(door: Door, settings: RelaySettings, way: Way): Opening[] {
+  const { host, port, 'commstream-port': second, 'insecure-plaintext': insecure } = settings;
+  if (second === null) return [];
+  if (second === port && port !== 0)
+    throw new FleximError('usage', '--port and --commstream-port must differ');
+  return [commstreamWay(door, { ...way, host, port: second, insecurePlaintext: insecure })];
+}
+
+function say(address: Partial<Address> & TcpAddress): void {
+  process.stdout.write(`${formatAddress(address)}\n`);
 }
 
 /** Nobody can dial "all addresses": then the first address of this machine stands in the result. */

@@ -1,11 +1,11 @@
 // The relay of an identity: the one that is named (flag, variable, settings file), else the one that it was
-// logged in to last, else the one on this machine. Only host and port are kept: the key of a relay is a
+// logged in to last, else the one on this machine. Only host, port and transport are kept: the key of a relay is a
 // matter of the pins, where people can change it.
 
 import { renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { readTrusted, writeExclusive } from '../keystore/files.ts';
-import { type Address, hostAndPort, parseAddress } from '../lib/address.ts';
+import { type Address, formatAddress, hostAndPort, parseAddress } from '../lib/address.ts';
 import { utf8, view } from '../lib/bytes.ts';
 import { isFleximError } from '../lib/errors.ts';
 
@@ -28,8 +28,11 @@ export function chooseRelay(named: string | null, profile: string): RelayChoice 
 }
 
 /** Called after a login. A disk that does not take it costs a `--relay` next time, no more. */
-export function remember(profile: string, relay: Pick<Address, 'host' | 'port'>): void {
-  const text = hostAndPort(relay);
+export function remember(
+  profile: string,
+  relay: Pick<Address, 'host' | 'port' | 'transport'>,
+): void {
+  const text = placeOf(relay);
   const temp = join(profile, `.${NAME}.tmp`);
   try {
     if (recall(profile) === text) return;
@@ -41,11 +44,16 @@ export function remember(profile: string, relay: Pick<Address, 'host' | 'port'>)
   }
 }
 
+/** Bare Flexim's is host and port alone. */
+function placeOf({ host, port, transport }: Pick<Address, 'host' | 'port' | 'transport'>): string {
+  return transport ? formatAddress({ host, port, transport }) : hostAndPort({ host, port });
+}
+
 /** A file that is damaged, or not ours alone, is as good as none. */
 function recall(profile: string): string | null {
   try {
     const bytes = readTrusted(join(profile, NAME), TRUST);
-    return bytes && hostAndPort(parseAddress(view(bytes).toString('utf8').trim()));
+    return bytes && placeOf(parseAddress(view(bytes).toString('utf8').trim()));
   } catch (error) {
     if (!isFleximError(error)) throw error;
     return null;

@@ -22,7 +22,8 @@ export const HASH_BYTES = 64;
 export const SIGNATURE_BYTES = 64;
 export const KEM_PUBLIC_BYTES = 1216;
 export const KEM_CIPHERTEXT_BYTES = 1120;
-const KEM_ENC_SEED_BYTES = 64;
+export const KEM_SEED_BYTES = 64;
+export const STREAM_HEADER_BYTES = 24;
 
 export interface KeyPair {
   readonly publicKey: Uint8Array;
@@ -166,7 +167,7 @@ export interface Encapsulation {
 /** Encapsulates with the given 64 random bytes; null for a bad key. */
 export function kemEncapsulate(publicKey: Uint8Array, seed: Uint8Array): Encapsulation | null {
   bytes('KEM public key', publicKey, KEM_PUBLIC_BYTES);
-  bytes('KEM seed', seed, KEM_ENC_SEED_BYTES);
+  bytes('KEM seed', seed, KEM_SEED_BYTES);
   return tested().encapsulate(publicKey, seed);
 }
 
@@ -190,6 +191,57 @@ function tested(): typeof XWING {
   if (!isTested) testXwing();
   isTested = true;
   return XWING;
+}
+
+export type ExchangeRole = 'client' | 'server';
+
+/** crypto_kx: 32 bytes for client to server, 32 for the way back; null when the other key is weak. */
+export function sessionKeys(
+  role: ExchangeRole,
+  own: KeyPair,
+  other: Uint8Array,
+): Uint8Array | null {
+  bytes('X25519 public key', own.publicKey, KEY_BYTES);
+  bytes('X25519 private key', own.privateKey, KEY_BYTES);
+  bytes('X25519 public key', other, KEY_BYTES);
+  const derive =
+    role === 'client' ? sodium.crypto_kx_client_session_keys : sodium.crypto_kx_server_session_keys;
+  const keys = attempt(() => derive(own.publicKey, own.privateKey, other));
+  if (!keys) return null;
+  const [toServer, toClient] =
+    role === 'client' ? [keys.sharedTx, keys.sharedRx] : [keys.sharedRx, keys.sharedTx];
+  const both = concat(toServer, toClient);
+  wipe(toServer, toClient);
+  return both;
+}
+
+/**
+ * What crypto_secretstream_xchacha20poly1305 works on, for crypto/secretstream.ts alone. The wrapped calls
+ * allocate and copy for each message, and never free a state; these are the same functions beneath them.
+ */
+export interface StreamEngine {
+  readonly HEAPU8: Uint8Array; // another one when the memory has grown
+  _malloc(length: number): number;
+  _free(address: number): void;
+  /** state, box, 0, message and its length (low, high), no additional data, tag. */
+  _crypto_secretstream_xchacha20poly1305_push(
+    ...args: [number, number, 0, number, number, 0, 0, 0, 0, number]
+  ): number;
+  /** state, message, 0, where the tag goes, box and its length (low, high), no additional data. */
+  _crypto_secretstream_xchacha20poly1305_pull(
+    ...args: [number, number, 0, number, number, number, 0, 0, 0, 0]
+  ): number;
+  _crypto_secretstream_xchacha20poly1305_rekey(state: number): void;
+}
+
+export const streamEngine = (sodium as unknown as { libsodium: StreamEngine }).libsodium;
+
+/** The state of a stream, at either end: both begin alike. It is the caller's to free. */
+export function streamState(header: Uint8Array, key: Uint8Array): number {
+  bytes('stream header', header, STREAM_HEADER_BYTES);
+  bytes('stream key', key, KEY_BYTES);
+  const init = sodium.crypto_secretstream_xchacha20poly1305_init_pull;
+  return init(header, key) as unknown as number;
 }
 
 function checkAead(key: Uint8Array, nonce: Uint8Array, ad: Uint8Array): void {
@@ -236,8 +288,11 @@ const USED = [
   'crypto_kem_xwing_dec',
   'crypto_kem_xwing_enc_deterministic',
   'crypto_kem_xwing_seed_keypair',
+  'crypto_kx_client_session_keys',
+  'crypto_kx_server_session_keys',
   'crypto_scalarmult',
   'crypto_scalarmult_base',
+  'crypto_secretstream_xchacha20poly1305_init_pull',
   'crypto_sign_detached',
   'crypto_sign_ed25519_pk_to_curve25519',
   'crypto_sign_ed25519_sk_to_curve25519',
@@ -246,6 +301,15 @@ const USED = [
   'memcmp',
   'memzero',
 ] as const satisfies readonly (keyof typeof sodium)[];
+
+/** What `streamEngine` is made of. */
+const BENEATH = [
+  '_malloc',
+  '_free',
+  '_crypto_secretstream_xchacha20poly1305_push',
+  '_crypto_secretstream_xchacha20poly1305_pull',
+  '_crypto_secretstream_xchacha20poly1305_rekey',
+] as const satisfies readonly (keyof StreamEngine)[];
 
 // X-Wing draft, first vector; BLAKE2b known-answer file, empty message under the key 00 01 … 3f.
 const XWING_SEED = '7f9c2ba4e88f827d616045507605853ed73b8093f6efbc88eb1a6eacfa66ef26';
@@ -266,6 +330,9 @@ export function selfTest(library: Readonly<Record<string, unknown>> = { ...sodiu
 function testFunctions(library: Readonly<Record<string, unknown>>): void {
   const missing = USED.filter((name) => typeof library[name] !== 'function');
   if (missing.length > 0) throw unavailable(`it lacks ${missing.join(', ')}`);
+  const beneath = library.libsodium as Readonly<Record<string, unknown>> | undefined;
+  const lost = BENEATH.filter((name) => typeof beneath?.[name] !== 'function');
+  if (lost.length > 0) throw unavailable(`it lacks ${lost.join(', ')}`);
   const key = Uint8Array.from({ length: 64 }, (_, i) => i);
   if (!equal(hash(HASH_BYTES, new Uint8Array(0), key), bytesOf(BLAKE2B_KEYED)))
     throw unavailable('keyed BLAKE2b gives a wrong answer');

@@ -4,7 +4,7 @@
 import { FleximError } from './errors.ts';
 
 export const DEFAULT_PORT = 4321;
-const COMMSTREAM_PORT = 4322;
+export const COMMSTREAM_PORT = 4322;
 const SCHEME = 'flexim://';
 const HEX_KEY = /^[0-9a-fA-F]{64}$/;
 const HOST =
@@ -25,8 +25,11 @@ export function parseKey(text: string): string | null {
   return HEX_KEY.test(text) ? text.toLowerCase() : null;
 }
 
-/** Reads a full address, `HOST:PORT`, or a bare `HOST`. Throws `bad-address` with the reason. */
-export function parseAddress(text: string): Address {
+/**
+ * Reads a full address, `HOST:PORT`, or a bare `HOST`; `usual` is the transport whose port is meant when
+ * neither is named. Throws `bad-address` with the reason.
+ */
+export function parseAddress(text: string, usual: string | null = null): Address {
   const bad = (why: string) =>
     new FleximError('bad-address', `not a relay address: ${why}. Example: flexim://host:4321`);
   if (text.length > MAX_ADDRESS) throw bad(`longer than ${MAX_ADDRESS} characters`);
@@ -50,7 +53,7 @@ export function parseAddress(text: string): Address {
   }
   const transport = query.get('transport') ?? null;
   const named = place?.groups?.port;
-  const port = named === undefined ? defaultPort(transport) : Number(named);
+  const port = named === undefined ? defaultPort(transport ?? usual) : Number(named);
   if (port < 1 || port > 65_535) throw bad('the port is not between 1 and 65535');
   const key = (what: string, hex: string | undefined): string | null => {
     if (hex === undefined) return null;

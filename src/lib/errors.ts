@@ -4,7 +4,9 @@
 export const ERROR_CODES = [
   'alias-invalid',
   'bad-address',
+  'bad-handshake',
   'bad-input',
+  'bad-record',
   'bundle-rejected',
   'clock-off',
   'closed',
@@ -31,6 +33,7 @@ export const ERROR_CODES = [
   'login-refused',
   'login-timeout',
   'malformed',
+  'message-too-large',
   'no-bundle',
   'not-connected',
   'other-relay',
@@ -56,6 +59,8 @@ export const ERROR_CODES = [
   'store-full',
   'store-unusable',
   'store-version',
+  'truncated',
+  'unsupported-encryption',
   'usage',
 ] as const;
 

@@ -7,6 +7,12 @@ export interface ChannelHandler {
   closed(error: Error | null): void;
 }
 
+/** Makes a channel to a place, within the time, or throws; gives up when the signal is aborted. */
+export type Connect = (
+  to: { readonly host: string; readonly port: number },
+  how: { readonly timeoutMs: number; readonly signal: AbortSignal },
+) => Promise<Channel>;
+
 export interface Channel {
   /** The other side's host, for limits and the debug log. */
   readonly remote: string;

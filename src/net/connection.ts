@@ -141,6 +141,14 @@ export class Connection {
     if (dirty.push(this) === 1) setImmediate(flushAll);
   }
 
+  /** Like `send`, for who calls `flush` himself, in this turn. */
+  gather(bytes: Buffer): void {
+    const wasScheduled = this.#scheduled;
+    this.#scheduled = true; // nobody has to come back for it
+    this.send(bytes);
+    this.#scheduled = wasScheduled;
+  }
+
   /** Like `send`, for an answer to the other side: who does not read his answers is not read from. */
   reply(bytes: Buffer): void {
     this.send(bytes);

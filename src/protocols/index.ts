@@ -1,8 +1,11 @@
 // The registry: one line for each protocol.
 
+import { overCommstream } from './commstream/index.ts';
 import { flexim } from './flexim/index.ts';
 import type { Protocol } from './protocol.ts';
 
-export const protocols = { flexim } as const satisfies Readonly<Record<string, Protocol>>;
+export const protocols = { flexim, commstream: overCommstream(flexim) } as const satisfies Readonly<
+  Record<string, Protocol>
+>;
 
 export type * from './protocol.ts';

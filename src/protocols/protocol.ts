@@ -4,7 +4,7 @@
 import type { Identity } from '../crypto/identity.ts';
 import type { FleximError } from '../lib/errors.ts';
 import type { Log } from '../lib/log.ts';
-import type { Channel } from '../net/channel.ts';
+import type { Channel, Connect } from '../net/channel.ts';
 import type { Door } from '../net/door.ts';
 import type { Listener, TcpAddress } from '../net/tcp.ts';
 import type { Relay } from '../relay/relay.ts';
@@ -39,6 +39,12 @@ export interface DialOptions {
   /** Bounds of the growing pauses between tries; null: no reconnecting. */
   readonly reconnect?: { readonly minMs: number; readonly maxMs: number } | null;
   readonly log?: Log;
+  /** How a channel comes about: TCP unless it is said. */
+  readonly connect?: Connect;
+  /** What that way is called in addresses. */
+  readonly transport?: string;
+  /** A carrier that encrypts may do without, where the server cannot, or nobody knows its key yet. */
+  readonly insecurePlaintext?: boolean;
   /** Gives up a first connection under way; afterwards it means nothing. */
   readonly signal?: AbortSignal;
 }
@@ -55,6 +61,8 @@ export interface RelayInfo {
   readonly key: string;
   readonly host: string;
   readonly port: number;
+  /** As in addresses; bare Flexim has none. */
+  readonly transport?: string;
   /** The relay's key was seen for the first time and has been pinned. */
   readonly firstContact: boolean;
 }
@@ -129,7 +137,12 @@ export interface ServeOptions {
   readonly door?: Door;
   /** Where strangers are until they have logged in; this process when there is none. */
   readonly lobby?: RemoteLobby;
+  /** Further ways in; their strangers are always in this process. */
+  readonly others?: readonly Opening[];
 }
+
+/** Opens a way in: `accept` gets who comes by it. Throws `port-in-use` or `port-refused`. */
+export type Opening = (accept: (channel: Channel) => void) => Promise<Listener>;
 
 /** What a relay knows of a key that somebody shows. */
 export interface Known {

@@ -4,6 +4,8 @@ export const DROP_REASONS = [
   'address-fast', // connections of one address came too fast
   'address-full', // too many connections of one address
   'alias-refused', // REGISTER or the alias of AUTH: taken, held back, too many, no alias
+  'bad-handshake', // the encryption of a stream could not be negotiated
+  'bad-record', // a stream was changed on the way, or its sender broke the protocol
   'before-login', // a frame that needs a login
   'command-fast', // a command over the rate of its key
   'connection-error', // the network cut a connection
@@ -30,6 +32,7 @@ export const DROP_REASONS = [
   'stranger-crowded', // the longest without a login, when there were too many such
   'unknown-command',
   'unknown-type',
+  'unsupported-encryption', // client and relay accept no scheme in common
 ] as const;
 
 export type DropReason = (typeof DROP_REASONS)[number];

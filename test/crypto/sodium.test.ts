@@ -51,6 +51,12 @@ const rows: readonly Row[] = [
     lengths: [null, 64, 32],
     call: (m: B, s: B, p: B) => door.verify('context', m, s, p),
   },
+  {
+    name: 'sessionKeys',
+    lengths: [32, 32, 32],
+    call: (p: B, s: B, o: B) => door.sessionKeys('client', pair(p, s), o),
+  },
+  { name: 'streamState', lengths: [24, 32], call: door.streamState },
   { name: 'kemPair', lengths: [32], call: door.kemPair },
   { name: 'kemEncapsulate', lengths: [1216, 64], call: door.kemEncapsulate },
   { name: 'kemDecapsulate', lengths: [1120, 32], call: door.kemDecapsulate },

@@ -25,8 +25,9 @@ export function admit(hello: Hello, { key, pid, relay, relayKey }: Owning): Welc
       'other-relay',
       `it is connected to ${hostAndPort(relay)}: leave --relay out, or close it first`,
     );
-  const { host, port } = relay;
-  return { house: HOUSE, pid, relay: formatAddress({ host, port, relayKey: relay.relayKey }) };
+  const { host, port, transport } = relay;
+  const place = { host, port, relayKey: relay.relayKey, transport };
+  return { house: HOUSE, pid, relay: formatAddress(place) };
 }
 
 /** By their keys where both are known, else by the places. */

@@ -3,8 +3,10 @@
 import { resolve } from 'node:path';
 import { shellWord } from '../../keystore/owner.ts';
 import { formatAddress, isLoopback, parseAddress } from '../../lib/address.ts';
+import { FleximError } from '../../lib/errors.ts';
 import type { Common } from '../command.ts';
-import { openPins, relayAddress, relayOf, tell } from '../profile.ts';
+import { openPins, relayOf, tell } from '../profile.ts';
+import { readRelay, TRANSPORTS, transportOf } from '../transports.ts';
 import type { Agent } from './agent.ts';
 import { House } from './house.ts';
 import { becomeOwner, type OwnerOptions, RECOVER } from './owner.ts';
@@ -44,7 +46,8 @@ class Door {
   constructor(settings: Common, options: OwnerOptions) {
     this.#settings = settings;
     this.#options = options;
-    this.#named = settings.relay === null ? null : formatAddress(relayAddress(settings.relay));
+    const { relay, transport } = settings;
+    this.#named = relay === null ? null : formatAddress(readRelay(relay, transport));
   }
 
   /** From here on the terminal may be a screen's: nothing is said on stderr any more. */
@@ -70,6 +73,16 @@ class Door {
     if (!channel) return null;
     const hello = { house: HOUSE, verbs: VERBS_MARK, key, relay: this.#named };
     const remote = await Remote.enter(channel, { me: { name, key }, hello });
+    const used = transportOf(parseAddress(remote.owner.relay));
+    const wished = this.#settings.transport;
+    if (this.#isFirst && wished !== null && wished !== used) {
+      await remote.close();
+      throw new FleximError(
+        'other-relay',
+        `process ${remote.owner.pid} has this profile, and it is connected by ${used}: ` +
+          'leave --transport out, or close it first',
+      );
+    }
     this.#used = remote.owner.relay;
     return remote;
   }
@@ -81,6 +94,7 @@ class Door {
     return becomeOwner({
       ...{ me: { name, key }, directory, opened, relay, options: this.#options },
       pins: openPins(this.#settings),
+      insecurePlaintext: this.#settings['insecure-plaintext'],
       say: (line) => this.#say(line),
       remedy: remedyOf(name, this.#settings),
       pid: process.pid,
@@ -92,10 +106,8 @@ class Door {
   #relay(key: string) {
     const text = this.#named ?? this.#used;
     const relay = text === null ? relayOf(this.#settings, key) : parseAddress(text);
-    if (!isLoopback(relay.host))
-      this.#say(
-        'The way to this relay is bare TCP: others on it can see whom you write to, not what.',
-      );
+    const { warning } = TRANSPORTS[transportOf(relay)];
+    if (warning !== null && !isLoopback(relay.host)) this.#say(warning);
     return relay;
   }
 

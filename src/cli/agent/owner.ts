@@ -9,6 +9,7 @@ import type { Link, Pins } from '../../protocols/protocol.ts';
 import { openStore } from '../../store/open.ts';
 import { remember } from '../remember.ts';
 import { checkNews, opening } from '../store.ts';
+import { protocolOf } from '../transports.ts';
 import { admit } from './admit.ts';
 import type { Agent } from './agent.ts';
 import { Host } from './host.ts';
@@ -37,6 +38,7 @@ export interface Owning {
   readonly opened: Opened;
   readonly relay: Address;
   readonly pins: Pins;
+  readonly insecurePlaintext: boolean;
   readonly say: (line: string) => void;
   /** The command that saves what can be read of a damaged store. */
   readonly remedy: string;
@@ -85,14 +87,14 @@ class Relay {
   }
 
   async dial(signal: AbortSignal): Promise<Link> {
-    const { opened, relay, pins, directory, options } = this.#owning;
+    const { opened, relay, pins, directory, options, insecurePlaintext } = this.#owning;
     const { host, port, relayKey } = relay;
     const { identity, label } = opened;
     const alias = options.alias === undefined ? label : options.alias;
     if (options.dialAfter) await firstOf(options.dialAfter, signal);
-    const { protocols } = await import('../../protocols/index.ts'); // a screen is there before
-    const link = await protocols.flexim.dial({
-      ...{ host, port, relayKey, identity, pins, alias, signal },
+    const protocol = await protocolOf(relay); // loaded here: a screen is there before
+    const link = await protocol.dial({
+      ...{ host, port, relayKey, identity, pins, alias, signal, insecurePlaintext },
     });
     this.key = link.relay.key;
     remember(directory, relay);

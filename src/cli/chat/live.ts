@@ -12,7 +12,7 @@ import { encodeQr } from '../qr/encode.ts';
 import { entryOf, letterOf } from './content.ts';
 import type { Change, Chat, Connection, Conversation, Entry, Outgoing, Part } from './model.ts';
 import { People } from './people.ts';
-import { connected, disconnected, statusLines, underWay } from './standing.ts';
+import { connected, disconnected, statusLines, underWay, type Way } from './standing.ts';
 import { Timeline } from './timeline.ts';
 
 const ID_BYTES = 16;
@@ -20,8 +20,8 @@ const CLAIM_MS = 1_000;
 const HERE_MS = 240_000; // saying again that one is here
 
 export interface LiveOptions {
-  /** HOST:PORT of the settings. */
-  readonly relay: string;
+  /** That of the settings. */
+  readonly relay: Way;
   /** Tell people that one types, and is here. */
   readonly presence: boolean;
 }

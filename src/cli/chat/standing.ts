@@ -5,18 +5,29 @@ import type { Status } from '../../client/messenger.ts';
 import { formatAddress, hostAndPort } from '../../lib/address.ts';
 import type { RelayInfo } from '../../protocols/protocol.ts';
 import type { Agent } from '../agent/agent.ts';
+import { TRANSPORTS, transportOf } from '../transports.ts';
 import type { Connection } from './model.ts';
 
-const CARRIER = 'flexim over tcp';
 const FEW_KEYS = 10;
 
 /** Before anything is known: on the way to the relay of the settings. */
-export function underWay(place: string): Connection {
-  return { state: 'connecting', transport: `${CARRIER}, ${place}`, why: null };
+/** Where a relay is, and how it is reached. */
+export interface Way {
+  readonly host: string;
+  readonly port: number;
+  readonly transport?: string | null;
+}
+
+export function underWay(relay: Way): Connection {
+  return { state: 'connecting', transport: shown(relay), why: null };
 }
 
 export function connected(relay: RelayInfo): Connection {
-  return { state: 'online', transport: `${CARRIER}, ${hostAndPort(relay)}`, why: null };
+  return { state: 'online', transport: shown(relay), why: null };
+}
+
+function shown(relay: Way): string {
+  return `${TRANSPORTS[transportOf(relay)].shown}, ${hostAndPort(relay)}`;
 }
 
 export function disconnected(

@@ -2,7 +2,6 @@
 // connection; whoever is to be talked to and is no contact yet is looked up then.
 
 import { constants } from 'node:os';
-import { hostAndPort } from '../../lib/address.ts';
 import { withResolvers } from '../../lib/queue.ts';
 import type { Agent } from '../agent/agent.ts';
 import { openAgent } from '../agent/open.ts';
@@ -19,7 +18,7 @@ export async function chat({ settings, args }: Context<typeof CHAT>): Promise<vo
   const { 'read-receipts': readReceipts, presence: signs } = settings;
   const shown = withResolvers<void>();
   const agent = await openAgent(settings, { readReceipts, signs, dialAfter: shown.promise });
-  const relay = hostAndPort(relayInUse(settings, agent.me.key));
+  const relay = relayInUse(settings, agent.me.key);
   try {
     const live = await LiveChat.open(agent, { relay, presence: settings.presence });
     const mode = settings.plain ? 'plain' : settings.inline ? 'inline' : null;

@@ -19,8 +19,7 @@ import { lookAtStore, ownerOf, storePlace } from '../doctor/store.ts';
 import { EXIT } from '../exit.ts';
 import { write, writeJson } from '../output.ts';
 import { dataHome } from '../places.ts';
-import { loadKey, openKeys, PINS, relayAddress, tell } from '../profile.ts';
-import { chooseRelay } from '../remember.ts';
+import { chosenRelay, loadKey, openKeys, PINS, tell } from '../profile.ts';
 import { salvageLines } from '../salvage.ts';
 import { opening, progressNews } from '../store.ts';
 
@@ -48,9 +47,9 @@ async function examine(found: Findings, settings: Settings): Promise<void> {
   const key = await loadedKey(found, settings);
   const identity = key && identityFromSeed(key.content.seed);
   const directory = storePlace(settings, identity?.hex ?? '');
-  const { text, why } = chooseRelay(settings.relay, directory);
-  const address = noted(found, 'relay address', () => relayAddress(text));
-  const usedLast = why === 'remembered' ? ', used last' : '';
+  const chosen = noted(found, 'relay address', () => chosenRelay(settings, directory));
+  const address = chosen?.address;
+  const usedLast = chosen?.why === 'remembered' ? ', used last' : '';
   if (address) found.note('relay address', ok(`${hostAndPort(address)}${usedLast}`));
   const isThere = address && (await lookAtWay(found, { address, timeoutMs: settings.timeout }));
   if (!key || !identity) return;
@@ -66,6 +65,7 @@ async function examine(found: Findings, settings: Settings): Promise<void> {
   await lookAtLogin(found, {
     ...{ address, timeoutMs: settings.timeout, identity, pins, install: store.install },
     alias: key.content.label || key.name,
+    insecurePlaintext: settings['insecure-plaintext'],
   });
 }
 

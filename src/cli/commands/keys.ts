@@ -10,9 +10,10 @@ import { loadKey, openKeys, openPins, print, relayOf } from '../profile.ts';
 export async function whoami({ settings }: Context): Promise<void> {
   const { name, path, locked, content } = await loadKey(openKeys(settings), settings);
   const identity = identityFromSeed(content.seed);
-  const { host, port, relayKey } = relayOf(settings, identity.hex);
+  const { host, port, relayKey, transport } = relayOf(settings, identity.hex);
   const pinned = relayKey ?? openPins(settings).get(hostAndPort({ host, port }));
-  const address = formatAddress({ host, port, relayKey: pinned, person: identity.hex });
+  const place = { host, port, relayKey: pinned, transport };
+  const address = formatAddress({ ...place, person: identity.hex });
   const digits = fingerprint(identity.exchange.publicKey);
   wipeIdentity(identity);
   wipe(content.storeKey);

@@ -4,20 +4,20 @@
 import { type Identity, identityFromSeed } from '../../crypto/identity.ts';
 import { type Address, formatAddress, isLoopback } from '../../lib/address.ts';
 import { FleximError } from '../../lib/errors.ts';
-import { protocols } from '../../protocols/index.ts';
 import type { Person, RelayInfo } from '../../protocols/protocol.ts';
 import { openAgent } from '../agent/open.ts';
 import { Watch } from '../agent/watch.ts';
 import type { Context, PING } from '../command.ts';
 import { passOver } from '../doctor/relay.ts';
 import { ownerOf, storePlace } from '../doctor/store.ts';
-import { loadKey, openKeys, openPins, print, relayAddress, relayOf, tell } from '../profile.ts';
+import { loadKey, openKeys, openPins, print, relayOf, tell } from '../profile.ts';
+import { protocolOf, readRelay, TRANSPORTS, transportOf } from '../transports.ts';
 
 const TIMEOUT_MS = 15_000;
 
 export async function ping({ settings, args }: Context<typeof PING>): Promise<void> {
   const named = args.relay ?? settings.relay;
-  if (named !== null) relayAddress(named); // before a passphrase is asked for
+  if (named !== null) readRelay(named, settings.transport); // before a passphrase is asked for
   const { name, content } = await loadKey(openKeys(settings), settings);
   const identity = identityFromSeed(content.seed);
   const address = relayOf({ ...settings, relay: named }, identity.hex);
@@ -39,14 +39,17 @@ interface Dialling {
 
 async function pingBySelf(
   settings: Pinging,
-  { address: { host, port, relayKey }, identity, alias }: Dialling,
+  { address, identity, alias }: Dialling,
 ): Promise<Measured> {
-  if (!isLoopback(host))
-    tell('The way to this relay is bare TCP: others on it can see whom you write to, not what.');
+  const { host, port, relayKey } = address;
+  const { warning } = TRANSPORTS[transportOf(address)];
+  if (warning !== null && !isLoopback(host)) tell(warning);
+  const protocol = await protocolOf(address);
   const began = performance.now();
-  const link = await protocols.flexim.dial({
+  const link = await protocol.dial({
     ...{ host, port, relayKey, identity, alias, reconnect: null, timeoutMs: TIMEOUT_MS },
     pins: openPins(settings),
+    insecurePlaintext: settings['insecure-plaintext'],
   });
   void passOver(link);
   try {
@@ -98,7 +101,7 @@ function report(measured: Measured, wanted: string | null, json: boolean): void 
     print(
       JSON.stringify({
         relay: { name: relay.name, key: relay.key, address, firstContact: relay.firstContact },
-        transport: protocols.flexim.name,
+        transport: transportOf(relay),
         self: { key: self.key, aliases: self.aliases },
         loginMs: loginMs === null ? null : ms(loginMs),
         roundTripMs: trips.map(ms),
@@ -112,7 +115,7 @@ function report(measured: Measured, wanted: string | null, json: boolean): void 
   print(`relay       ${relay.name}`);
   print(`key         ${relay.key}`);
   print(`address     ${address}`);
-  print(`transport   ${protocols.flexim.name} over TCP`);
+  print(`transport   ${transportOf(relay)} over TCP`);
   print(`you         ${self.key}${self.aliases.length ? ` (${self.aliases.join(', ')})` : ''}`);
   print(`login       ${loginMs === null ? 'by another flexim, before' : `${ms(loginMs)} ms`}`);
   print(`round trip  ${ms(best)} ms at best, ${ms(mean)} ms on average of ${trips.length}`);

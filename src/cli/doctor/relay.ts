@@ -11,9 +11,9 @@ import { isFleximError } from '../../lib/errors.ts';
 import { presentable } from '../../lib/text.ts';
 import { systemClock } from '../../lib/time.ts';
 import { dialTcp } from '../../net/tcp.ts';
-import { protocols } from '../../protocols/index.ts';
 import type { Link, Pins } from '../../protocols/protocol.ts';
 import { clockWords, isClockOff } from '../agent/watch.ts';
+import { protocolOf } from '../transports.ts';
 import { type Finding, type Findings, fault, faultOf, ok, skipped } from './finding.ts';
 
 /** Faults that are of the relay's key rather than of the login. */
@@ -60,18 +60,19 @@ export interface Login extends Way {
   readonly identity: Identity;
   readonly alias: string;
   readonly pins: Pins | null;
+  readonly insecurePlaintext: boolean;
   /** Of our store, if there is one. */
   readonly install: Uint8Array | null;
 }
 
 export async function lookAtLogin(found: Findings, login: Login): Promise<void> {
-  const { address, identity, alias, pins, timeoutMs } = login;
+  const { address, identity, alias, pins, timeoutMs, insecurePlaintext } = login;
   const { host, port, relayKey } = address;
   const pinned = relayKey ?? pins?.get(hostAndPort(address)) ?? null;
   let link: Link;
   try {
-    link = await protocols.flexim.dial({
-      ...{ host, port, relayKey, identity, alias, timeoutMs, reconnect: null },
+    link = await (await protocolOf(address)).dial({
+      ...{ host, port, relayKey, identity, alias, timeoutMs, reconnect: null, insecurePlaintext },
       pins: { get: () => pinned, add: async (_, hex) => pinned ?? hex },
     });
   } catch (error) {

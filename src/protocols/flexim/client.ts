@@ -24,7 +24,13 @@ const RECONNECT = { minMs: 500, maxMs: 60_000 };
 const STEADY_MS = 30_000; // a session that lasted so long makes the next pause short again
 const DELIVERIES_HIGH = 1_024; // deliveries not yet taken, beyond which the relay is not read from
 const EVENTS_MAX = 65_536; // events not yet taken, beyond which the relay is left
-const NO_RETRY = ['relay-auth-mismatch', 'relay-key-changed', 'replaced', 'closed'] as const;
+const NO_RETRY = [
+  'relay-auth-mismatch',
+  'relay-key-changed',
+  'unsupported-encryption',
+  'replaced',
+  'closed',
+] as const;
 
 /** Connects and logs in once, then stays connected as long as it can. */
 export async function dial(options: DialOptions): Promise<Link> {
@@ -88,7 +94,8 @@ class FleximLink implements Link {
   }
 
   async connect(): Promise<void> {
-    const channel = await dialTcp(this.#options, {
+    const { connect = dialTcp } = this.#options;
+    const channel = await connect(this.#options, {
       timeoutMs: this.#options.timeoutMs ?? ANSWER_MS,
       signal: this.#abort.signal,
     });

@@ -47,7 +47,7 @@ export class Entry {
   }
 
   /** Reading stops behind the last frame of it. */
-  async login({ identity, host, port, relayKey, pins }: DialOptions): Promise<Entered> {
+  async login({ identity, host, port, relayKey, pins, transport }: DialOptions): Promise<Entered> {
     const place = hostAndPort({ host, port });
     const { binding, serverKey } = this.#connection.channel;
     this.#connection.channel.keep();
@@ -73,8 +73,9 @@ export class Entry {
     if (pinned === null) checkKey(hex, place, await pins.add(place, hex), relayKey ?? null);
 
     const name = printable(greeting.aliases[0] ?? '', 64);
+    const firstContact = pinned === null && pins.get(place) === hex;
     return {
-      relay: { name, key: hex, host, port, firstContact: pinned === null },
+      relay: { name, key: hex, host, port, firstContact, ...(transport ? { transport } : {}) },
       user,
       isFirst: answer.lastSeen === 0,
       acks: status === STATUS.fine,

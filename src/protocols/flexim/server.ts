@@ -4,10 +4,11 @@ import type { Identity } from '../../crypto/identity.ts';
 import { withResolvers } from '../../lib/queue.ts';
 import type { Channel } from '../../net/channel.ts';
 import { type ConnectionOptions, flushAll } from '../../net/connection.ts';
-import { ownDoor } from '../../net/door.ts';
+import { type Door, ownDoor } from '../../net/door.ts';
+import type { Listener } from '../../net/tcp.ts';
 import { Doors } from '../../relay/doors.ts';
 import { type Relay, settleRelay } from '../../relay/relay.ts';
-import type { Entrant, Known, ServeOptions, Service } from '../protocol.ts';
+import type { Entrant, Hall, Known, ServeOptions, Service } from '../protocol.ts';
 import { Lobby } from './lobby.ts';
 import { type House, Visitor } from './visitor.ts';
 
@@ -103,25 +104,46 @@ function spread(seconds: number): number {
 }
 
 export async function serve(options: ServeOptions): Promise<Service> {
-  const { host, port, relay, identity, lobby } = options;
+  const { relay, identity, lobby } = options;
   const door = options.door ?? ownDoor(new Doors(relay));
   const house = new Flexim(relay, identity, (remote) => (lobby ?? door).left(remote));
   relay.expiry.start();
-  const at = { host, port };
-  const listener = lobby
-    ? await lobby.receive(at, {
-        name: () => relay.name,
-        lookUp: (key) => house.lookUp(key),
-        enter: (entrant) => house.enter(entrant),
-      })
-    : await door.open(at, (channel) => house.accept(channel));
+  const listeners = await openAll(house, door, options);
   return {
-    address: listener.address,
+    address: (listeners[0] as Listener).address,
     stop: async () => {
-      const closed = listener.close();
+      const closed = closeAll(listeners);
       await house.drain(lobby && ((seconds) => lobby.dismiss(seconds)));
       await closed;
       await settleRelay(relay);
     },
   };
+}
+
+/** All ways in, or none. */
+async function openAll(
+  house: Flexim,
+  door: Door,
+  { host, port, relay, lobby, others = [] }: ServeOptions,
+): Promise<readonly Listener[]> {
+  const at = { host, port };
+  const accept = (channel: Channel) => house.accept(channel);
+  const hall: Hall = {
+    name: () => relay.name,
+    lookUp: (key) => house.lookUp(key),
+    enter: (entrant) => house.enter(entrant),
+  };
+  const opened: Listener[] = [];
+  try {
+    opened.push(await (lobby ? lobby.receive(at, hall) : door.open(at, accept)));
+    for (const open of others) opened.push(await open(accept));
+    return opened;
+  } catch (error) {
+    await closeAll(opened);
+    throw error;
+  }
+}
+
+async function closeAll(listeners: readonly Listener[]): Promise<void> {
+  await Promise.all(listeners.map((listener) => listener.close()));
 }

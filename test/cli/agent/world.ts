@@ -61,7 +61,7 @@ export class World {
   settings(some: Partial<Common> = {}): Common {
     return {
       ...{ as: 'alice', keys: this.keys, data: this.data, relay: this.place },
-      ...{ 'passphrase-fd': null, json: false },
+      ...{ 'passphrase-fd': null, json: false, transport: null, 'insecure-plaintext': false },
       ...some,
     };
   }

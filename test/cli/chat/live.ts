@@ -70,7 +70,7 @@ export class Talker {
     const me = { name: alias ?? 'me', key: identity.hex };
     const agent = new LocalAgent(me, messenger, async () => {});
     const chat = await LiveChat.open(through?.(agent) ?? agent, {
-      relay: `127.0.0.1:${port}`,
+      relay: { host: '127.0.0.1', port },
       presence,
     });
     return new Talker(identity, agent, chat);

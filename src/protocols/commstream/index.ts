@@ -1,0 +1,42 @@
+// CommStream as a carrier: any protocol that dials and serves over channels, over encrypted ones. The
+// registry says which; none of the two knows the other.
+
+import { COMMSTREAM_PORT } from '../../lib/address.ts';
+import { ownDoor } from '../../net/door.ts';
+import { Doors } from '../../relay/doors.ts';
+import type { Protocol } from '../protocol.ts';
+import { dialSecure, pinsOver } from './client.ts';
+import { secureDoor } from './server.ts';
+
+export type { Received } from './inbox.ts';
+export type { Outcome } from './outcome.ts';
+export { CommStream, type CommStreamOptions } from './stream.ts';
+export { secureDoor };
+
+const NAME = 'commstream';
+
+/** The same protocol, over CommStream. */
+export function overCommstream(carried: Protocol): Protocol {
+  return {
+    name: NAME,
+    defaultPort: COMMSTREAM_PORT,
+    maxEnvelope: carried.maxEnvelope,
+    dial: (options) => {
+      let isPlain = false;
+      return carried.dial({
+        ...options,
+        transport: NAME,
+        pins: pinsOver(options, () => isPlain),
+        connect: async (to, how) => {
+          const channel = await dialSecure(to, how, options);
+          isPlain = channel.scheme === 'plain';
+          return channel;
+        },
+      });
+    },
+    serve: (options) => {
+      const door = options.door ?? ownDoor(new Doors(options.relay));
+      return carried.serve({ ...options, door: secureDoor(door, options) });
+    },
+  };
+}

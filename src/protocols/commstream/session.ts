@@ -1,0 +1,282 @@
+// One stream over one channel, from the first byte to the end: the negotiation, then records both ways,
+// then CLOSE. docs/protocols/commstream.md §3 and §6. What a stream is used for is the handler's affair.
+
+import { view } from '../../lib/bytes.ts';
+import { FleximError, isFleximError } from '../../lib/errors.ts';
+import type { Clock } from '../../lib/time.ts';
+import type { Channel } from '../../net/channel.ts';
+import { Connection, type ConnectionHandler } from '../../net/connection.ts';
+import {
+  type Agreement,
+  type Answering,
+  type Asked,
+  type Asking,
+  answer,
+  ask,
+} from './negotiation.ts';
+import {
+  badRecord,
+  type Inward,
+  type Outward,
+  plainInward,
+  plainOutward,
+  SealedInward,
+  SealedOutward,
+} from './records.ts';
+import {
+  badHandshake,
+  EARLY_RECORD,
+  HEAD,
+  INVALID,
+  type Received,
+  receive,
+  records,
+  TYPE,
+  unsupported,
+} from './wire.ts';
+
+/** Work that is done in steps: it says whether there is more. False: it cannot be taken on now. */
+export type Turn = (step: () => boolean) => boolean;
+
+export type Role =
+  | { readonly side: 'client'; readonly asking: Asking }
+  | {
+      readonly side: 'server';
+      readonly answering: Answering;
+      /** When public-key work for a client is done; at once if it is not said. */
+      readonly turn?: Turn;
+    };
+
+export interface SessionHandler {
+  established(agreement: Agreement): void;
+  /** The body of a DATA; the memory is the session's again on return. */
+  data(body: Uint8Array): void;
+  /** Something of what was sent is written. */
+  written(): void;
+  /** Once, after everything else; null for an end that was said, by the other side or by us. */
+  closed(error: FleximError | null): void;
+}
+
+export interface SessionOptions {
+  readonly role: Role;
+  readonly clock: Clock;
+  /** The longest record that is taken once the stream is established. */
+  readonly maxRecord: number;
+}
+
+type Negotiation = Generator<Uint8Array | null, Agreement | null, Received>;
+
+const atOnce: Turn = (step) => {
+  while (step());
+  return true;
+};
+
+export class Session implements ConnectionHandler {
+  readonly #connection: Connection;
+  readonly #handler: SessionHandler;
+  readonly #role: Role;
+  readonly #clock: Clock;
+  #max: number;
+  #negotiation: Negotiation | null = null;
+  #out: Outward | null = null; // both from the establishment on
+  #in: Inward | null = null;
+  #isOver = false; // an end was said, or we have cut it
+  #why: FleximError | null = null;
+
+  constructor(channel: Channel, handler: SessionHandler, options: SessionOptions) {
+    this.#handler = handler;
+    this.#role = options.role;
+    this.#clock = options.clock;
+    this.#max = options.maxRecord;
+    this.#connection = new Connection(channel, records(EARLY_RECORD), this, {
+      replyBytes: Number.POSITIVE_INFINITY,
+    });
+    if (this.#role.side === 'server') return;
+    this.#negotiation = ask(this.#role.asking);
+    this.#step();
+  }
+
+  /** It is established, and nobody has ended it. */
+  get isOpen(): boolean {
+    return this.#out !== null && !this.#isOver;
+  }
+
+  /** Bytes that wait to be written. */
+  get waiting(): number {
+    return this.#connection.waiting;
+  }
+
+  /** Bytes of output so far, written or waiting. */
+  get position(): number {
+    return this.#connection.position;
+  }
+
+  // ---- once it is established ----
+
+  /** Queues a copy as one DATA record. */
+  send(body: Uint8Array): void {
+    if (this.isOpen) this.#connection.send(this.#data(body));
+  }
+
+  /** The same, for who calls `flush` himself, in this turn. */
+  gather(body: Uint8Array): void {
+    if (this.isOpen) this.#connection.gather(this.#data(body));
+  }
+
+  #data(body: Uint8Array): Buffer {
+    return view((this.#out as Outward).record(TYPE.data, body));
+  }
+
+  flush(): void {
+    this.#connection.flush();
+  }
+
+  /** Longer records are taken from here on. */
+  allow(maxRecord: number): void {
+    this.#max = maxRecord;
+    if (this.#in) this.#connection.cutBy(records(maxRecord));
+  }
+
+  hold(): void {
+    this.#connection.hold();
+  }
+
+  release(): void {
+    this.#connection.release();
+  }
+
+  /** Says that this is the end, behind all that was sent. Before the establishment it is a cut. */
+  close(): void {
+    if (this.#isOver) return;
+    if (!this.#out) return this.reset();
+    this.#isOver = true;
+    this.#connection.send(view(this.#out.record(TYPE.close, new Uint8Array(0))));
+    this.#connection.end();
+  }
+
+  /** Cuts at once. */
+  reset(): void {
+    this.#isOver = true;
+    this.#connection.reset();
+  }
+
+  /** Ends it for this reason; the first one counts. */
+  fail(error: FleximError): void {
+    if (!this.#isOver) this.#why ??= error;
+    this.reset();
+  }
+
+  // ---- the negotiation ----
+
+  #negotiate(received: Received): void {
+    if (this.#negotiation) return void this.#step(received);
+    if (this.#role.side === 'client') return; // it began with its own record
+    this.#negotiation = answer(received, this.#role.answering);
+    this.#inTurn();
+  }
+
+  /** One step; true when it has more to do by itself. */
+  #step(received?: Received): boolean {
+    const negotiation = this.#negotiation as Negotiation;
+    const { done, value } = negotiation.next(received as Received);
+    if (done) {
+      if (value) this.#establish(value);
+      else this.#refuse();
+      return false;
+    }
+    if (value) this.#connection.send(view(value));
+    else if (received) this.#inTurn();
+    return value === null;
+  }
+
+  /** Public-key work: nothing is read until it is done. */
+  #inTurn(): void {
+    const turn = (this.#role.side === 'server' && this.#role.turn) || atOnce;
+    this.#connection.hold();
+    const isTaken = turn(() => {
+      let goesOn = false;
+      try {
+        goesOn = !this.#isOver && this.#step();
+      } catch (error) {
+        this.failed(error as Error);
+      }
+      if (!goesOn) this.#connection.release();
+      return goesOn;
+    });
+    if (!isTaken) this.fail(new FleximError('slow-down', 'too many streams are being negotiated'));
+  }
+
+  #establish(agreement: Agreement): void {
+    const { keys } = agreement;
+    const isClient = this.#role.side === 'client';
+    if (isClient) this.#connection.send(view((agreement as Asked).last));
+    if (keys) {
+      const [outward, inward] = isClient
+        ? [keys.toServer, keys.toClient]
+        : [keys.toClient, keys.toServer];
+      this.#out = new SealedOutward(outward, { clock: this.#clock });
+      this.#in = new SealedInward(inward);
+    } else {
+      this.#out = plainOutward;
+      this.#in = plainInward;
+    }
+    this.#negotiation = null;
+    this.#connection.cutBy(records(this.#max));
+    this.#handler.established(agreement);
+  }
+
+  #refuse(): void {
+    this.#why = unsupported('no encryption scheme is acceptable to both sides');
+    this.#connection.send(view(INVALID));
+    this.#isOver = true;
+    this.#connection.end();
+  }
+
+  // ---- ConnectionHandler ----
+
+  frame(bytes: Buffer, start: number, end: number): void {
+    if (this.#isOver) return;
+    if (!this.#in) return this.#negotiate(receive(bytes.subarray(start, end)));
+    const { type, body } = this.#in.read(bytes[start] as number, bytes.subarray(start + HEAD, end));
+    if (type === TYPE.data) return this.#handler.data(body);
+    this.close(); // the other side has ended both directions; we say so too
+  }
+
+  /** While it is negotiated nobody has more to say than the next record. */
+  read(): void {
+    if (!this.#in && this.#connection.unread > HEAD + EARLY_RECORD)
+      this.fail(badHandshake('more came than the negotiation allows'));
+  }
+
+  failed(error: Error): void {
+    this.fail(this.#named(error));
+  }
+
+  #named(error: Error): FleximError {
+    const isTooLong = isFleximError(error, 'frame-too-large');
+    if (isFleximError(error) && !isTooLong) return error;
+    return this.#in ? badRecord(error) : badHandshake('a message is too long', error);
+  }
+
+  written(): void {
+    this.#handler.written();
+  }
+
+  closed(error: Error | null): void {
+    const why = this.#why ?? (this.#isOver ? null : this.#cutShort(error));
+    this.#isOver = true;
+    this.#negotiation?.return(null);
+    this.#out?.free();
+    this.#in?.free();
+    this.#handler.closed(why);
+  }
+
+  #cutShort(error: Error | null): FleximError {
+    if (!this.#in) return badHandshake('the other side ended it before that was done', error);
+    return new FleximError(
+      'truncated',
+      'the connection ended without a word: more may have been on its way',
+      error ?? undefined,
+    );
+  }
+}
