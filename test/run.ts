@@ -12,7 +12,7 @@ import { parseArgs } from 'node:util';
 import { Host, type Result } from './run/host.ts';
 import { hasCounts, isAlone, isLong, sourceTrouble } from './run/source.ts';
 
-const TOGETHER = 40; // files in a process: its modules are loaded, and its code is warm
+const TOGETHER = 60; // files in a process: its modules are loaded, and its code is warm
 
 const { values, positionals: wanted } = parseArgs({
   options: {

@@ -11,6 +11,7 @@ import {
   segmenter,
 } from '../../src/lib/text.ts';
 import { count } from '../count.ts';
+import { anyText } from '../texts.ts';
 
 const test = suite('printable text');
 const point = (code: number) => String.fromCodePoint(code);
@@ -44,7 +45,7 @@ test('at most max characters, whatever comes', () => {
   assert.is(printable('😀😀😀', 2), '😀…');
   assert.is([...printable('a'.repeat(1000))].length, 200);
   fc.assert(
-    fc.property(fc.string({ unit: 'binary' }), fc.integer({ min: 1, max: 20 }), (text, max) => {
+    fc.property(anyText(), fc.integer({ min: 1, max: 20 }), (text, max) => {
       const shown = printable(text, max);
       assert.ok([...shown].length <= max);
       assert.not.match(shown, /\p{Cs}/u);
@@ -93,7 +94,7 @@ test('whatever comes: no control, no reordering, few marks; and again changes no
     ...'\u200d\u200c\u0301\ufe0f\u0915\u094d\u0937\u0600\u200b\n\x1b\ufdd0',
     ...[FAMILY, ENGLAND, '\u1100'],
   );
-  const any = fc.array(fc.oneof(fc.string({ unit: 'binary', maxLength: 3 }), tricky));
+  const any = fc.array(fc.oneof(anyText({ maxLength: 3 }), tricky));
   fc.assert(
     fc.property(any, (parts) => {
       const clean = presentable(parts.join(''));
@@ -118,9 +119,7 @@ test('JSON of it: the same value, and nothing that a terminal obeys or hides', (
     assert.equal(JSON.parse(json), value);
   }
   assert.is(printableJson({ text: 'häß 😀' }), '{"text":"häß 😀"}');
-  fc.assert(
-    fc.property(fc.string({ unit: 'binary' }), (text) => JSON.parse(printableJson(text)) === text),
-  );
+  fc.assert(fc.property(anyText(), (text) => JSON.parse(printableJson(text)) === text));
 });
 
 test('characters are those of the segmenter, whichever way they are found', () => {
@@ -163,7 +162,7 @@ test('characters of whatever comes', () => {
         '\u{1f0a0}',
       ],
     ),
-    fc.string({ unit: 'binary', maxLength: 2 }),
+    anyText({ maxLength: 2 }),
   );
   const text = fc.array(piece, { maxLength: 12 }).map((parts) => parts.join('').slice(0, 120));
   fc.assert(

@@ -11,6 +11,7 @@ import { inline } from '../../../src/cli/chat/inline.ts';
 import { painter } from '../../../src/cli/chat/paint.ts';
 import { plain } from '../../../src/cli/chat/plain.ts';
 import { count } from '../../count.ts';
+import { anyText } from '../../texts.ts';
 import { FakeChat } from './fake.ts';
 import { HOSTILE } from './hostile-texts.ts';
 import { TinyTerminal } from './terminal.ts';
@@ -79,7 +80,7 @@ for (const [name, make] of Object.entries(MODES)) {
 
   test(`${name}: whatever comes`, async () => {
     const piece = fc.oneof(
-      fc.string({ unit: 'binary', maxLength: 5 }),
+      anyText({ maxLength: 5 }),
       fc.constantFrom(...'\x1b[]\x9b\x07\u202e\u200d\n\r;m2J'),
     );
     await fc.assert(

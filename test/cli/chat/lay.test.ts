@@ -8,6 +8,7 @@ import { layInput, wrap } from '../../../src/cli/chat/lay.ts';
 import { fill, fit, spansWidth } from '../../../src/cli/chat/paint.ts';
 import { graphemesOf, presentable } from '../../../src/lib/text.ts';
 import { count } from '../../count.ts';
+import { anyText } from '../../texts.ts';
 
 const test = suite('chat: layout');
 const FAMILY = '\u{1f468}\u200d\u{1f469}\u200d\u{1f467}';
@@ -24,7 +25,7 @@ const piece = fc.oneof(
     '\u{1f1e9}\u{1f1ea}',
     '\u200d',
   ),
-  fc.string({ unit: 'binary', maxLength: 4 }),
+  anyText({ maxLength: 4 }),
 );
 const text = fc.array(piece, { maxLength: 40 }).map((parts) => parts.join(''));
 

@@ -8,6 +8,7 @@ import { widthOf } from '../../../src/cli/chat/graphemes.ts';
 import { graphemeWidth } from '../../../src/cli/chat/width.ts';
 import { segmenter } from '../../../src/lib/text.ts';
 import { count } from '../../count.ts';
+import { anyText } from '../../texts.ts';
 
 const test = suite('chat: widths');
 const same = (text: string) => {
@@ -66,7 +67,7 @@ test('whatever comes', () => {
       ...['\u{1f468}', '\u{1f469}', '\u{1f3fd}', '\u{1f1e9}', '\u{1f1ea}', '\u{1f3f4}'],
       ...['\u{e0067}', '\u{e007f}', '\u26a7', '\u{1f3f3}', '\u115f', '\u1160', '\u3164'],
     ),
-    fc.string({ unit: 'binary', maxLength: 2 }),
+    anyText({ maxLength: 2 }),
   );
   const text = fc.array(piece, { maxLength: 8 }).map((parts) => parts.join(''));
   const property = fc.property(text, (each) => {
