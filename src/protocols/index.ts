@@ -1,8 +1,9 @@
 // The registry: one line for each protocol.
 
+import { enclave } from './enclave/index.ts';
 import { flexim } from './flexim/index.ts';
 import type { Protocol } from './protocol.ts';
 
-export const protocols = { flexim } as const satisfies Readonly<Record<string, Protocol>>;
+export const protocols = { flexim, enclave } as const satisfies Readonly<Record<string, Protocol>>;
 
 export type * from './protocol.ts';
