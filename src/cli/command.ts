@@ -105,7 +105,33 @@ export const DOCTOR = {
   },
   timeout: TIMEOUT,
 } as const satisfies Options;
+/** Of an Enclave node. */
+const LISTEN = {
+  type: 'string',
+  about:
+    'Enclave: where this node listens, HOST:PORT; other machines reach it only if HOST says so',
+  default: '127.0.0.1:7776',
+} as const;
+export const ENCLAVE = {
+  listen: LISTEN,
+  strangers: {
+    type: 'string',
+    about: 'what becomes of nodes that are not in the address book; ask, if there is a terminal',
+    choices: ['ask', 'refuse', 'accept'],
+  },
+  note: { type: 'string', about: 'what friends see beside your status', default: '', max: 200 },
+} as const satisfies Options;
+export const OFF = {
+  off: { type: 'boolean', about: 'take that back', default: false, flagOnly: true },
+} as const satisfies Options;
 export const CHAT = {
+  transport: {
+    type: 'string',
+    about: 'the way: through a relay (flexim), or from node to node (enclave)',
+    choices: ['flexim', 'enclave'],
+    default: 'flexim',
+  },
+  listen: LISTEN,
   inline: {
     type: 'boolean',
     about: "write into the terminal's own scrollback, without a full screen",

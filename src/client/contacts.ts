@@ -51,7 +51,7 @@ export class Contacts {
       if (who.startsWith('flexim://')) this.#checkPlace(who);
       return this.#step((core) => add(core, key, name ?? '', null));
     }
-    if (aliasProblem(who)) throw unknown(who);
+    if (aliasProblem(who)) throw unknown(who, this.#link());
     const named = (await this.#link()?.names?.find(who)) ?? null;
     if (named !== null)
       return this.#step((core) => add(core, named, name ?? this.#nameFor(who, named), null));
@@ -62,7 +62,7 @@ export class Contacts {
       await this.#runner.step((core) => lookedUp(core, pinned.key, found));
       return this.#of(pinned.key);
     }
-    if (found === null) throw unknown(who);
+    if (found === null) throw unknown(who, this.#link());
     return this.#step((core) => add(core, found, name ?? this.#nameFor(who, found), who));
   }
 
@@ -130,7 +130,7 @@ export class Contacts {
     const link = this.#link();
     if (!link?.directory)
       throw link?.isDirect
-        ? unknown(alias)
+        ? unknown(alias, link)
         : new FleximError(
             'not-connected',
             `${printable(alias)} is no contact yet, and there is no connection to look him up`,
@@ -191,9 +191,10 @@ export class Contacts {
   }
 }
 
-function unknown(who: string): FleximError {
+function unknown(who: string, link: Link | null = null): FleximError {
+  const there = link?.isDirect ? 'in the address book' : 'at the relay';
   return new FleximError(
     'contact-unknown',
-    `nobody is known as ${printable(who, 80)}, neither here nor at the relay`,
+    `nobody is known as ${printable(who, 80)}, neither here nor ${there}`,
   );
 }

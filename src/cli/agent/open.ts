@@ -6,6 +6,7 @@ import { formatAddress, isLoopback, parseAddress } from '../../lib/address.ts';
 import type { Common } from '../command.ts';
 import { openPins, relayAddress, relayOf, tell } from '../profile.ts';
 import type { Agent } from './agent.ts';
+import { enclaveAddress, isEnclave } from './enclave.ts';
 import { House } from './house.ts';
 import { becomeOwner, type OwnerOptions, RECOVER } from './owner.ts';
 import { dialProfile } from './place.ts';
@@ -44,7 +45,9 @@ class Door {
   constructor(settings: Common, options: OwnerOptions) {
     this.#settings = settings;
     this.#options = options;
-    this.#named = settings.relay === null ? null : formatAddress(relayAddress(settings.relay));
+    const { enclave } = options;
+    if (enclave) this.#named = enclaveAddress(enclave.listen);
+    else this.#named = settings.relay === null ? null : formatAddress(relayAddress(settings.relay));
   }
 
   /** From here on the terminal may be a screen's: nothing is said on stderr any more. */
@@ -92,10 +95,9 @@ class Door {
   #relay(key: string) {
     const text = this.#named ?? this.#used;
     const relay = text === null ? relayOf(this.#settings, key) : parseAddress(text);
+    const way = isEnclave(relay) ? 'between Enclave nodes' : 'to this relay';
     if (!isLoopback(relay.host))
-      this.#say(
-        'The way to this relay is bare TCP: others on it can see whom you write to, not what.',
-      );
+      this.#say(`The way ${way} is bare TCP: others on it can see whom you write to, not what.`);
     return relay;
   }
 

@@ -10,6 +10,7 @@ import { remember } from '../remember.ts';
 import { checkNews, opening } from '../store.ts';
 import { admit } from './admit.ts';
 import type { Agent } from './agent.ts';
+import { type EnclaveSettings, EnclaveWay, isEnclave } from './enclave.ts';
 import { Host } from './host.ts';
 import { LocalAgent } from './local.ts';
 import { listenProfile } from './place.ts';
@@ -26,6 +27,8 @@ export interface OwnerOptions {
   readonly signs?: boolean;
   /** Claim this alias at the first login; the name of the key unless told, null for none. */
   readonly alias?: string | null;
+  /** Go from node to node instead of through a relay. */
+  readonly enclave?: EnclaveSettings;
 }
 
 export interface Owning {
@@ -46,8 +49,8 @@ export interface Owning {
 export async function becomeOwner(owning: Owning): Promise<Agent> {
   const { me, directory, opened, say, remedy, options } = owning;
   const { identity, storeKey } = opened;
-  const { alias: _, ...behaviour } = options;
-  const relay = new Relay(owning);
+  const { alias: _, enclave: __, ...behaviour } = options;
+  const relay = isEnclave(owning.relay) ? new EnclaveWay(owning) : new Relay(owning);
   const store = await openStore(directory, STORE_NAME, opening(directory, checkNews(say), remedy));
   let local: LocalAgent;
   try {

@@ -6,6 +6,7 @@ import { randomBytes } from '../../crypto/sodium.ts';
 import { safetyNumber, safetyText } from '../../fe1/safety.ts';
 import { fromHex, toHex, utf8 } from '../../lib/bytes.ts';
 import { FleximError, isFleximError } from '../../lib/errors.ts';
+import { presentable } from '../../lib/text.ts';
 import type { Agent, AgentEvent } from '../agent/agent.ts';
 import { qrLines } from '../qr/blocks.ts';
 import { encodeQr } from '../qr/encode.ts';
@@ -22,6 +23,8 @@ const HERE_MS = 240_000; // saying again that one is here
 export interface LiveOptions {
   /** HOST:PORT of the settings. */
   readonly relay: string;
+  /** The way there, until the connection says it. */
+  readonly carrier?: string;
   /** Tell people that one types, and is here. */
   readonly presence: boolean;
 }
@@ -46,7 +49,7 @@ export class LiveChat implements Chat {
     this.me = agent.me.name;
     this.#agent = agent;
     this.#options = options;
-    this.#connection = underWay(options.relay);
+    this.#connection = underWay(options.relay, options.carrier);
   }
 
   static async open(agent: Agent, options: LiveOptions): Promise<LiveChat> {
@@ -221,6 +224,8 @@ export class LiveChat implements Chat {
         return this.#timelines.get(event.peer)?.advance(event.id, event.state);
       case 'sign':
         return this.#people.sign(event.peer, event.sign);
+      case 'plain':
+        return this.#say(`${presentable(event.name)}, NOT ENCRYPTED: ${presentable(event.text)}`);
       case 'contact-new':
         return this.#greet(event.key);
       case 'contact-changed':
@@ -330,7 +335,8 @@ export class LiveChat implements Chat {
     await this.#readContacts();
     const { relay } = await this.#agent.ask('status');
     if (relay) this.#connect(connected(relay));
-    else if (this.#connection.state === 'online') this.#connect(underWay(this.#options.relay));
+    else if (this.#connection.state === 'online')
+      this.#connect(underWay(this.#options.relay, this.#options.carrier));
   }
 
   async #readContacts(): Promise<void> {

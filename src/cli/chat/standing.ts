@@ -11,12 +11,13 @@ const CARRIER = 'flexim over tcp';
 const FEW_KEYS = 10;
 
 /** Before anything is known: on the way to the relay of the settings. */
-export function underWay(place: string): Connection {
-  return { state: 'connecting', transport: `${CARRIER}, ${place}`, why: null };
+export function underWay(place: string, carrier = CARRIER): Connection {
+  return { state: 'connecting', transport: `${carrier}, ${place}`, why: null };
 }
 
 export function connected(relay: RelayInfo): Connection {
-  return { state: 'online', transport: `${CARRIER}, ${hostAndPort(relay)}`, why: null };
+  const { carrier = CARRIER } = relay;
+  return { state: 'online', transport: `${carrier}, ${hostAndPort(relay)}`, why: null };
 }
 
 export function disconnected(
@@ -28,7 +29,8 @@ export function disconnected(
 }
 
 export function statusLines(me: Agent['me'], status: Status, connection: Connection): string[] {
-  const { relay, unsettled, published, oneTimeKeys } = status;
+  const { unsettled, published, oneTimeKeys, isDirect } = status;
+  const relay = isDirect ? null : status.relay;
   const waiting = unsettled === 1 ? '1 message' : `${unsettled} messages`;
   const few = oneTimeKeys < FEW_KEYS ? ', and they are few' : '';
   return [
@@ -41,8 +43,10 @@ export function statusLines(me: Agent['me'], status: Status, connection: Connect
     ...(connection.why === null ? [] : [`why         ${connection.why}`]),
     ...(relay ? [`relay       ${relay.name}`, `relay key   ${relay.key}`] : []),
     `waiting     ${waiting} that ${unsettled === 1 ? 'is' : 'are'} not known to be delivered`,
-    published
-      ? `prekeys     with the relay, ${oneTimeKeys} for first messages${few}`
-      : 'prekeys     not with the relay yet: nobody can write to you first',
+    isDirect
+      ? 'prekeys     shown to each friend who connects'
+      : published
+        ? `prekeys     with the relay, ${oneTimeKeys} for first messages${few}`
+        : 'prekeys     not with the relay yet: nobody can write to you first',
   ];
 }

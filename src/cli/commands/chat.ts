@@ -14,10 +14,13 @@ import { relayInUse, tell } from '../profile.ts';
 
 export async function chat({ settings, args }: Context<typeof CHAT>): Promise<void> {
   const { 'read-receipts': readReceipts, presence: signs } = settings;
-  const agent = await openAgent(settings, { readReceipts, signs });
-  const relay = hostAndPort(relayInUse(settings, agent.me.key));
+  const isDirect = settings.transport === 'enclave';
+  const enclave = isDirect ? { enclave: { listen: settings.listen } } : {};
+  const agent = await openAgent(settings, { readReceipts, signs, ...enclave });
+  const relay = isDirect ? settings.listen : hostAndPort(relayInUse(settings, agent.me.key));
+  const carrier = isDirect ? { carrier: 'enclave' } : {};
   try {
-    const live = await LiveChat.open(agent, { relay, presence: settings.presence });
+    const live = await LiveChat.open(agent, { relay, ...carrier, presence: settings.presence });
     const mode = settings.plain ? 'plain' : settings.inline ? 'inline' : null;
     try {
       const end = await talk(agent, live, { mode, who: args.who ?? null });

@@ -106,10 +106,9 @@ export class EnclaveLink implements Link {
   readonly names: Names = {
     find: async (name) => {
       const friend = this.#friend(name);
-      if (!friend || friend.key !== null || friend.isBlocked || friend.isPlain)
-        return friend?.key ?? null;
-      await this.#firstKey(friend.name);
-      return this.#friend(name)?.key ?? null;
+      if (!friend || friend.key !== null) return friend?.key ?? null;
+      if (!friend.isBlocked && !friend.isPlain) await this.#firstKey(friend.name);
+      return this.#friend(name)?.key ?? raise(keyless(friend.name));
     },
   };
 
@@ -200,6 +199,18 @@ export class EnclaveLink implements Link {
       }
     }
   }
+}
+
+function keyless(name: string): FleximError {
+  return new FleximError(
+    'not-encrypted',
+    `${name} is in the address book without a key, and has shown none: nothing can be encrypted for ` +
+      'him. Either he is not there, or his node does not encrypt',
+  );
+}
+
+function raise(error: Error): never {
+  throw error;
 }
 
 /** A loop over it may be left: what comes later waits for the next loop. */
