@@ -1,6 +1,6 @@
 // flexim enclave: runs this profile's node, with its messenger, until the user leaves.
 
-import { createInterface } from 'node:readline';
+import { createInterface, type Interface } from 'node:readline';
 import { isLoopback, parseAddress } from '../../lib/address.ts';
 import { FleximError } from '../../lib/errors.ts';
 import { AsyncQueue } from '../../lib/queue.ts';
@@ -44,41 +44,43 @@ export async function run({ settings }: Context<typeof ENCLAVE>): Promise<void> 
         tell('reachable from this machine only; --listen 0.0.0.0:7776 lets others in');
       const desk = new Desk(agent, () => link ?? raise(unready()), settings.json);
       void listen(agent, items);
-      const lines = createInterface({ input: process.stdin });
-      lines.on('line', (text) => items.push({ kind: 'line', text }));
-      // Without a terminal it is a service: the end of its input is not its end.
-      if (process.stdin.isTTY) lines.on('close', () => items.push({ kind: 'end' }));
-      try {
-        await work(items, desk, () => link !== null);
-      } finally {
-        lines.close();
-        process.stdin.unref?.();
-      }
+      await work(items, desk);
     },
     { enclave },
   );
 }
 
-async function work(
-  items: AsyncQueue<Item>,
-  desk: Desk,
-  isListening: () => boolean,
-): Promise<void> {
-  for await (const item of items)
-    switch (item.kind) {
-      case 'node':
-        await desk.heard(item.event);
-        break;
-      case 'agent':
-        if (item.event.kind === 'down' && !isListening()) throw item.event.error;
-        await desk.happened(item.event);
-        break;
-      case 'line':
-        if (!(await desk.line(item.text))) return;
-        break;
-      case 'end':
-        return;
-    }
+async function work(items: AsyncQueue<Item>, desk: Desk): Promise<void> {
+  let lines: Interface | null = null;
+  try {
+    for await (const item of items)
+      switch (item.kind) {
+        case 'node':
+          lines ??= readLines(items); // it listens: there is somebody to take orders
+          await desk.heard(item.event);
+          break;
+        case 'agent':
+          if (item.event.kind === 'down' && !lines) throw item.event.error;
+          await desk.happened(item.event);
+          break;
+        case 'line':
+          if (!(await desk.line(item.text))) return;
+          break;
+        case 'end':
+          return;
+      }
+  } finally {
+    lines?.close();
+    process.stdin.unref?.();
+  }
+}
+
+function readLines(items: AsyncQueue<Item>): Interface {
+  const lines = createInterface({ input: process.stdin });
+  lines.on('line', (text) => items.push({ kind: 'line', text }));
+  // Without a terminal it is a service: the end of its input is not its end.
+  if (process.stdin.isTTY) lines.on('close', () => items.push({ kind: 'end' }));
+  return lines;
 }
 
 async function listen(agent: Agent, items: AsyncQueue<Item>): Promise<void> {

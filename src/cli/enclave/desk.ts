@@ -19,6 +19,7 @@ export class Desk {
   readonly #agent: Agent;
   readonly #link: () => EnclaveLink;
   readonly #json: boolean;
+  readonly #told = new Map<string, string>(); // the last news of each friend
   #last = 0;
 
   constructor(agent: Agent, link: () => EnclaveLink, json: boolean) {
@@ -34,7 +35,7 @@ export class Desk {
       case 'listening':
         return this.#say({ listening: event }, `listening at ${event.host} port ${event.port}`);
       case 'friend':
-        return this.#say({ friend: friendJson(event.friend) }, newsText(event.friend));
+        return this.#news(event.friend);
       case 'removed':
         return this.#say({ removed: event.name }, `${event.name} is out of the address book`);
       case 'first-key':
@@ -79,6 +80,14 @@ export class Desk {
     // The link tells of its troubles by itself; what is left concerns keys.
     if (event.kind === 'warning' && event.error.code === 'bundle-rejected')
       tell(printable(event.error.message, 2_000));
+  }
+
+  /** What changes and cannot be seen is no news. */
+  async #news(friend: FriendView): Promise<void> {
+    const text = newsText(friend);
+    if (this.#told.get(friend.name) === text) return;
+    this.#told.set(friend.name, text);
+    await this.#say({ friend: friendJson(friend) }, text);
   }
 
   #went({ kind, id, name }: Extract<NodeEvent, { kind: 'sent' | 'waiting' }>) {
