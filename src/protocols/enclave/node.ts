@@ -95,6 +95,11 @@ export class Node {
     return [...this.#company.values()].map(({ view }) => view);
   }
 
+  /** That are open. */
+  get connections(): number {
+    return [...this.#sessions.keys()].filter(({ isOpen }) => isOpen).length;
+  }
+
   /** Turned away because there was no place. */
   get refused(): number {
     return this.#entrance.refused;

@@ -10,6 +10,15 @@ import { until } from '../../scene.ts';
 
 export const QUICK = { minMs: 5, maxMs: 40 };
 
+const DEFAULTS = {
+  ...{ host: '127.0.0.1', port: 0, alias: 'somebody', key: null, pauses: QUICK },
+  strangers: 'refuse',
+} as const;
+
+async function drain(node: Node): Promise<void> {
+  for await (const _ of node.inbound);
+}
+
 export interface TestNode {
   readonly node: Node;
   readonly book: BookFile;
@@ -25,17 +34,30 @@ export interface TestNode {
 export interface Place {
   /** `book` is its text; with `directory` the one of a node before. */
   open(options?: Partial<NodeOptions> & { readonly lines?: string }): Promise<TestNode>;
+  /** A node whose events nobody takes but the test. */
+  silent(options?: Partial<NodeOptions>): Promise<Node>;
   readonly directory: string;
 }
 
 export function withNodes(body: (place: Place) => Promise<void>): () => Promise<void> {
   return async () => {
     const directory = temporaryDirectory();
-    const nodes: TestNode[] = [];
+    const nodes: Pick<TestNode, 'leave'>[] = [];
     let count = 0;
     try {
       await body({
         directory,
+        silent: async (options = {}) => {
+          const book = new BookFile(join(directory, `book${++count}`));
+          const node = await Node.open({ ...DEFAULTS, book, ...options });
+          nodes.push({
+            leave: async () => {
+              void drain(node);
+              await node.leave();
+            },
+          });
+          return node;
+        },
         open: async ({ lines, ...options } = {}) => {
           const path = join(directory, `book${++count}`);
           if (lines !== undefined) writeFileSync(path, lines, { mode: 0o600 });
@@ -52,11 +74,7 @@ export function withNodes(body: (place: Place) => Promise<void>): () => Promise<
 }
 
 async function openNode(options: Partial<NodeOptions> & { book: BookFile }): Promise<TestNode> {
-  const node = await Node.open({
-    ...{ host: '127.0.0.1', port: 0, alias: 'somebody', key: null, strangers: 'refuse' },
-    pauses: QUICK,
-    ...options,
-  });
+  const node = await Node.open({ ...DEFAULTS, ...options });
   const events: NodeEvent[] = [];
   const waited = new Set<NodeEvent>();
   const listening = (async () => {
