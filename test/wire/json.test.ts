@@ -31,7 +31,7 @@ test('nested as deep as allowed, and not deeper, whatever stands in texts', () =
   const nested = (depth: number, inside = '') => '['.repeat(depth) + inside + ']'.repeat(depth);
   assert.ok(read(nested(MAX_JSON_DEPTH)));
   malformed(() => read(nested(MAX_JSON_DEPTH + 1)), /deeper/);
-  malformed(() => read('{"a":'.repeat(17) + '1' + '}'.repeat(17)), /deeper/);
+  malformed(() => read(`${'{"a":'.repeat(17)}1${'}'.repeat(17)}`), /deeper/);
   malformed(() => read('['.repeat(1_000_000)), /deeper/);
   const brackets = '[{'.repeat(100);
   for (const text of [brackets, `\\"${brackets}`, `\\\\\\"${brackets}`, `"${brackets}`])

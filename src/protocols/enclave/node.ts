@@ -66,7 +66,8 @@ export class Node {
   #left: Promise<void> | null = null;
   #allOver: (() => void) | null = null;
 
-  private constructor(options: NodeOptions) {
+  /** One that nobody can reach yet, and that does nothing before `start`. */
+  constructor(options: NodeOptions) {
     this.#options = options;
     this.#alias = options.alias;
     this.#entrance = new Entrance({ ...LIMITS, ...options.limits });
@@ -78,12 +79,16 @@ export class Node {
   /** Listens. Throws `port-in-use`, `port-refused`, and what reading the address book throws. */
   static async open(options: NodeOptions): Promise<Node> {
     const node = new Node(options);
-    options.book.refresh();
-    node.#listener = await listen(options, node.#entrance, (channel) => node.#accept(channel));
+    node.#listener = await listen(options, node.#entrance, (channel) => node.accept(channel));
     node.#put({ kind: 'listening', ...node.address });
-    void node.#obey();
-    if (options.key === null) node.#begin();
+    node.start();
     return node;
+  }
+
+  start(): void {
+    this.#options.book.refresh();
+    void this.#obey();
+    if (this.#options.key === null) this.#begin();
   }
 
   get address(): { readonly host: string; readonly port: number } {
@@ -217,6 +222,7 @@ export class Node {
     for (const friend of this.#seen.friends) this.#meet(friend);
     for (const session of this.#early.splice(0)) this.#whoIs(session);
     this.#timer = setInterval(() => this.#look(false), LOOK_MS);
+    this.#timer.unref();
   }
 
   #meet(friend: Friend): Companion {
@@ -352,7 +358,8 @@ export class Node {
 
   // ---- who comes ----
 
-  #accept(channel: Channel): void {
+  /** Somebody came, and there is a place for him. */
+  accept(channel: Channel): void {
     const patienceMs = this.#options.patience?.handshakeMs ?? HANDSHAKE_MS;
     const session = new Session(channel, this, { dialled: null, patienceMs });
     this.#sessions.set(session, null);
