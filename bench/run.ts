@@ -4,6 +4,7 @@
 import { parseArgs } from 'node:util';
 import { chat } from './chat.ts';
 import { datums } from './datums.ts';
+import { enclave } from './enclave.ts';
 import { envelopes, handshakes } from './envelope.ts';
 import { flood } from './flood.ts';
 import { framing } from './framing.ts';
@@ -25,6 +26,7 @@ const BENCHES: Readonly<Record<string, () => Promise<Report[]>>> = {
   chat,
   mailbox,
   messenger,
+  enclave,
 };
 
 function compete(contest: Contest): Report {

@@ -52,11 +52,13 @@ export class Companion {
     };
   }
 
-  /** How he shows himself from now on. */
-  shows({ alias, status, 'status-message': note }: Packet): void {
+  /** How he shows himself from now on; whether the packet says something about that. */
+  shows({ alias, status, 'status-message': note }: Packet): boolean {
+    if (alias === undefined && status === undefined && note === undefined) return false;
     this.#alias = alias ?? this.#alias;
     this.#status = status ?? this.#status;
     this.#note = note ?? this.#note;
+    return true;
   }
 
   /** Whether a view is news, which it is once. */

@@ -286,9 +286,8 @@ export class Node {
   }
 
   #named(name: string): Companion {
-    this.#look(false);
-    const friend = this.#options.book.book.named(name);
-    const companion = friend && this.#company.get(friend.name);
+    const friend = this.#company.has(name) ? null : this.#seen.named(name);
+    const companion = this.#company.get(friend?.name ?? name);
     if (companion) return companion;
     throw new FleximError(
       'contact-unknown',
@@ -493,8 +492,7 @@ export class Node {
     const { key } = session;
     const claimed = packet['flexim-key'];
     if (claimed !== undefined && claimed !== key) throw violation('the key changed on the way');
-    companion.shows(packet);
-    if (companion.sessions.includes(session)) this.#show(companion);
+    if (companion.shows(packet) && companion.sessions.includes(session)) this.#show(companion);
     const { message, fe1, 'fe1-spr': spr, status, timestamp: at = null } = packet;
     if (key === null) {
       if (fe1 || spr) throw violation('FE1 from one who has shown no key');

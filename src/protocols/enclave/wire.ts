@@ -15,11 +15,10 @@
 import { parseKey } from '../../lib/address.ts';
 import { fromBase64url, toBase64url } from '../../lib/bytes.ts';
 import { FleximError } from '../../lib/errors.ts';
-import type { Delimiter } from '../../wire/frames.ts';
-import { lengthPrefixed } from '../../wire/frames.ts';
+import { type Delimiter, lengthPrefixed } from '../../wire/frames.ts';
 import { decodeJson, encodeJson } from '../../wire/json.ts';
 import { malformed } from '../../wire/msgpack.ts';
-import { integer, type Of, optional, type Shape, struct } from '../../wire/shape.ts';
+import { integer, type Of, type Shape } from '../../wire/shape.ts';
 
 export const DEFAULT_PORT = 7776;
 export const MAX_PACKET = 2 ** 20;
@@ -55,22 +54,20 @@ const blob =
     throw malformed(`${path}: want base64url of at most ${most} bytes`);
   };
 
-const shape = struct({
-  alias: optional(words(1, 128)),
-  status: optional(integer(0)),
-  'status-message': optional(words(0, 1_024)),
-  message: optional(words(0, MAX_PACKET)),
-  timestamp: optional(integer()),
-  'flexim-key': optional(key),
-  'fe1-spr': optional(blob(MAX_SPR)),
-  fe1: optional(blob(MAX_ENVELOPE)),
-});
-const KNOWN: readonly string[] = [
-  ...['alias', 'status', 'status-message', 'message', 'timestamp'],
-  ...['flexim-key', 'fe1-spr', 'fe1'],
-];
+const ATTRIBUTES = {
+  alias: words(1, 128),
+  status: integer(0),
+  'status-message': words(0, 1_024),
+  message: words(0, MAX_PACKET),
+  timestamp: integer(),
+  'flexim-key': key,
+  'fe1-spr': blob(MAX_SPR),
+  fe1: blob(MAX_ENVELOPE),
+};
+type Attributes = typeof ATTRIBUTES;
+const SHAPES = new Map<string, Shape<unknown>>(Object.entries(ATTRIBUTES));
 
-export type Packet = Of<typeof shape>;
+export type Packet = { readonly [N in keyof Attributes]?: Of<Attributes[N]> };
 /** What others put in beside that, for whoever knows what it means; null: nothing. */
 export type More = Readonly<Record<string, unknown>> | null;
 
@@ -86,29 +83,38 @@ export function decodePacket(
   const value = decodeJson(bytes, start + HEAD, end);
   if (typeof value !== 'object' || value === null || Array.isArray(value))
     throw malformed('a packet is an object');
-  for (const name of KNOWN)
-    if (Object.hasOwn(value, name) && (value as Record<string, unknown>)[name] === null)
-      throw malformed(`${name}: null is no value`);
-  const packet = shape(value, '');
-  const others = Object.entries(value).filter(([name]) => !KNOWN.includes(name));
-  return { packet, more: others.length === 0 ? null : Object.fromEntries(others) };
+  const packet: Record<string, unknown> = {};
+  let more: Record<string, unknown> | null = null;
+  for (const [name, given] of Object.entries(value)) {
+    const shape = SHAPES.get(name);
+    if (shape) packet[name] = shape(given, name);
+    else {
+      more ??= Object.create(null) as Record<string, unknown>; // __proto__ is a name like any other
+      more[name] = given;
+    }
+  }
+  return { packet, more };
 }
 
 /** A packet with its head. Throws `frame-too-large`. */
 export function encodePacket(packet: Packet): Buffer {
-  const { fe1, 'fe1-spr': spr, ...rest } = packet;
-  const text = encodeJson({
-    ...rest,
-    ...(spr && { 'fe1-spr': toBase64url(spr) }),
-    ...(fe1 && { fe1: toBase64url(fe1) }),
-  });
+  const { fe1, 'fe1-spr': spr } = packet;
+  const shown =
+    fe1 || spr
+      ? {
+          ...packet,
+          ...(spr && { 'fe1-spr': toBase64url(spr) }),
+          ...(fe1 && { fe1: toBase64url(fe1) }),
+        }
+      : packet;
+  const text = encodeJson(shown);
   const length = Buffer.byteLength(text);
   if (length > MAX_PACKET)
     throw new FleximError(
       'frame-too-large',
       `a packet of ${length} bytes; the limit is ${MAX_PACKET}`,
     );
-  const bytes = Buffer.allocUnsafeSlow(HEAD + length);
+  const bytes = Buffer.allocUnsafe(HEAD + length);
   bytes.writeUInt32BE(length, 0);
   bytes.write(text, HEAD);
   return bytes;

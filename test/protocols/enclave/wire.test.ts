@@ -10,7 +10,7 @@ import {
   packetDelimiter,
 } from '../../../src/protocols/enclave/wire.ts';
 import { FrameReader } from '../../../src/wire/frames.ts';
-import { framed } from './raw.ts';
+import { framed, lengthened } from './raw.ts';
 
 const test = suite('enclave: packets');
 const KEY = 'ab'.repeat(32);
@@ -46,7 +46,10 @@ test('every packet survives, whole, byte by byte, and two in a chunk', () => {
 test('unknown attributes are kept for whoever knows them', () => {
   const { packet, more } = decodePacket(framed({ message: 'a', mood: ['b', { c: 1 }], x: null }));
   assert.equal(packet, { message: 'a' });
-  assert.equal(more, { mood: ['b', { c: 1 }], x: null });
+  assert.equal({ ...more }, { mood: ['b', { c: 1 }], x: null });
+  const proto = decodePacket(lengthened(Buffer.from('{"__proto__":{"message":"x"}}')));
+  assert.equal([Object.keys(proto.packet), Object.keys(proto.more ?? {})], [[], ['__proto__']]);
+  assert.is(proto.packet.message, undefined);
   assert.is(decodePacket(framed({ message: 'a' })).more, null);
 });
 
