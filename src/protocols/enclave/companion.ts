@@ -17,13 +17,14 @@ export interface PlainMessage {
 
 export class Companion {
   friend: Friend;
-  /** Open ones, oldest first. */
+  /** Oldest first; those that are ending are read to their end. */
   readonly sessions: Session[] = [];
   /** Dials since a connection lasted. */
   attempt = 0;
   retry: NodeJS.Timeout | null = null;
-  /** A dial of ours is under way. */
+  /** A dial of ours is under way; then it is answered by nobody yet. */
   dialling = false;
+  pending: Session | null = null;
   /** The address that answered last, for those whom the book names by a host name. */
   reached: string | null = null;
   /** What was told last about not reaching him. */
@@ -39,7 +40,7 @@ export class Companion {
   }
 
   get isHere(): boolean {
-    return this.sessions.length > 0;
+    return this.sessions.some(({ isEnding }) => !isEnding);
   }
 
   get view(): FriendView {
@@ -82,7 +83,8 @@ export class Companion {
   }
 
   surplus(ours: string | null): Session[] {
-    return surplus(this.sessions, ours, this.friend.key);
+    const live = this.sessions.filter(({ isEnding }) => !isEnding);
+    return surplus(live, ours, this.friend.key);
   }
 
   leave(session: Session): boolean {
@@ -98,7 +100,7 @@ export class Companion {
 
   /** Plain: to the newest. */
   get newest(): Session | undefined {
-    return this.sessions.at(-1);
+    return this.sessions.findLast(({ isEnding }) => !isEnding);
   }
 
   /** Throws when too much waits. */

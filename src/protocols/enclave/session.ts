@@ -76,6 +76,11 @@ export class Session implements ConnectionHandler {
     return this.#stage === 'open';
   }
 
+  /** Nothing more is sent. */
+  get isEnding(): boolean {
+    return this.#stage === 'ending' || this.#stage === 'over';
+  }
+
   /** It is known who that is: what is behind the handshake is read. */
   open(): void {
     if (this.#stage !== 'held') return;
@@ -98,7 +103,7 @@ export class Session implements ConnectionHandler {
 
   /** A packet that was made before. */
   write(bytes: Buffer): void {
-    if (this.#stage === 'ending' || this.#stage === 'over') return;
+    if (this.isEnding) return;
     this.#connection.send(bytes);
     const { waiting } = this.#connection;
     if (waiting > FULL_AT) this.#isFull = true;
@@ -107,7 +112,7 @@ export class Session implements ConnectionHandler {
 
   /** Ends our direction and reads his to its end. */
   finish(): void {
-    if (this.#stage === 'ending' || this.#stage === 'over') return;
+    if (this.isEnding) return;
     const wasHeld = this.#stage === 'held';
     this.#stage = 'ending';
     this.#quiet();
