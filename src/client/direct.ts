@@ -6,7 +6,7 @@ import { type Core, reaches } from './core.ts';
 import { peeked, wake } from './opening.ts';
 import { show } from './own.ts';
 import { add, byName, isBlocked, meet } from './people.ts';
-import { pump, resend, transmitOutbox } from './sending.ts';
+import { prove, pump, resend, transmitOutbox } from './sending.ts';
 
 export interface Arrival {
   readonly key: string;
@@ -31,6 +31,7 @@ export function arrived(core: Core, { key: X, name, spr }: Arrival): void {
   if (isBlocked(core, X)) return;
   core.asked.delete(X);
   core.fetches.delete(X);
+  prove(core, X);
   transmitOutbox(core, X);
   pump(core, X);
   resend(core, X);

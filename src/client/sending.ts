@@ -108,6 +108,17 @@ export function live(core: Core, X: string, content: Sendable): boolean {
   return true;
 }
 
+/**
+ * On a direct link: shows somebody who arrived that our key is ours. Never kept, and not when he has left
+ * much unanswered: then it may be somebody who only claims to be him.
+ */
+export function prove(core: Core, X: string): void {
+  const session = activeOf(core, X);
+  if (!session || isHalted(core, X) || isDue(peerOf(core, X))) return;
+  if (!hasRoom(session, core.host.sizes.liveRoom)) return;
+  transmit(core, null, X, seal(core, session, encodeContent({ kind: 'noop' })));
+}
+
 // ---- what becomes of it ----
 
 /** The relay has it on its disk. */

@@ -43,6 +43,14 @@ export class Companion {
     return this.sessions.some(({ isEnding }) => !isEnding);
   }
 
+  /** It is he who is here, as far as can be known: he need not be dialled. */
+  get isSettled(): boolean {
+    return this.sessions.some(
+      ({ isEnding, isDialled, isProven, key }) =>
+        !isEnding && (isDialled || isProven || key === null),
+    );
+  }
+
   get view(): FriendView {
     const { name, host, port, key, isPlain, isBlocked } = this.friend;
     const status = this.isHere ? this.#status : STATUS.offline;

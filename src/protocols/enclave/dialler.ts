@@ -27,11 +27,11 @@ export class Dialler {
     this.#options = options;
   }
 
-  /** Unless he is here, is being dialled, or is not to be. */
+  /** Unless he is here for sure, is being dialled, or is not to be. */
   dial(companion: Companion): void {
-    const { friend, dialling, retry, isHere } = companion;
+    const { friend, dialling, retry, isSettled } = companion;
     const { signal } = this.#stopped;
-    if (signal.aborted || dialling || retry || isHere || friend.isBlocked || friend.port === 0)
+    if (signal.aborted || dialling || retry || isSettled || friend.isBlocked || friend.port === 0)
       return;
     companion.dialling = true;
     dialTcp(friend, { timeoutMs: DIAL_MS, signal, whom: friend.name }).then(
@@ -48,7 +48,7 @@ export class Dialler {
   /** The dial, or the last connection, has come to nothing: later. */
   again(companion: Companion, error: FleximError | null): void {
     companion.dialling = false;
-    if (!this.#isWanted(companion) || companion.isHere) return;
+    if (!this.#isWanted(companion) || companion.isSettled) return;
     const said = error && `${error.code} ${error.message}`;
     if (error && said !== companion.told) this.#options.failed(companion, error);
     companion.told = said;

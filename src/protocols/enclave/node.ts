@@ -301,9 +301,9 @@ export class Node {
   #welcome(session: Session, companion: Companion): void {
     if (companion.pending === session) companion.pending = null;
     if (session.isDialled) companion.dialling = false;
-    companion.stopDialling();
     if (session.key !== null) this.#company.learn(companion, session.key);
     const ended = companion.join(session, this.#self.key);
+    if (companion.isSettled) companion.stopDialling();
     this.#intake.join(session);
     session.open();
     this.#company.show(companion);
@@ -349,6 +349,7 @@ export class Node {
     const opened = (key: string) => {
       if (session.isProven || session.key !== key) return;
       session.isProven = true;
+      companion.stopDialling();
       for (const each of companion.surplus(this.#self.key)) each.finish();
       if (companion.sessions.includes(session)) this.#company.show(companion);
     };

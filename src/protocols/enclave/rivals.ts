@@ -1,5 +1,6 @@
-// Several connections to one friend: docs/protocols/enclave.md §7. Both ends decide by what both know, so
-// that they keep the same one; a connection whose key was proven never gives way to one that only claims it.
+// Several connections to one friend: docs/protocols/enclave.md §7. A key in a handshake is a claim that anybody
+// can make, so nothing gives way before something opened under the key on what it gives way to. Both ends
+// follow the same rule, so that of two that they dialled at once they keep the same one.
 
 export interface Rival {
   readonly isDialled: boolean; // by us
@@ -19,9 +20,9 @@ export function surplus<T extends Rival>(
   const keepsOurs = ours < his;
   for (const [at, one] of all.entries())
     for (const later of all.slice(at + 1)) {
-      if (one.isDialled !== later.isDialled) {
-        if (one.isProven === later.isProven) ended.add(one.isDialled === keepsOurs ? later : one);
-      } else if (later.isProven) ended.add(one);
+      if (!later.isProven) continue;
+      if (one.isDialled === later.isDialled) ended.add(one);
+      else if (one.isProven) ended.add(one.isDialled === keepsOurs ? later : one);
     }
   const kept = all.filter((each) => !ended.has(each));
   const excess = kept.filter(({ isProven }) => !isProven).slice(0, Math.max(0, kept.length - MOST));

@@ -184,12 +184,27 @@ test(
         me.node.outbound.push({ kind: 'prekeys', spr: SPR });
       }
       for (const { me, key } of sides) await until(() => me.node.has(key), 'met');
-      await until(() => sides.every(({ me }) => me.node.connections === 1), 'one connection');
-      for (const { me, other, key } of sides) {
-        const packet = encodePacket({ fe1: Uint8Array.of(round) });
-        me.node.outbound.push({ kind: 'envelope', key, packet });
-        await other.heard('envelope', ({ envelope }) => envelope[0] === round);
-      }
+      const say = (at: number) => {
+        const packet = encodePacket({ fe1: Uint8Array.of(at) });
+        for (const { me, key } of sides) me.node.outbound.push({ kind: 'envelope', key, packet });
+      };
+      // As messengers do: say something on every new connection, and tell under which key things opened.
+      const answered = new Set<unknown>();
+      const talk = () => {
+        for (const { me, key } of sides)
+          for (const event of me.events) {
+            if (event.kind === 'envelope') event.opened(key);
+            if (event.kind !== 'peer' || answered.has(event)) continue;
+            answered.add(event);
+            say(1);
+          }
+      };
+      await until(() => {
+        talk();
+        return sides.every(({ me }) => me.node.connections === 1 && me.node.friends[0]?.isProven);
+      }, 'one connection, proven');
+      say(2);
+      for (const { me } of sides) await me.heard('envelope', ({ envelope }) => envelope[0] === 2);
       assert.ok(sides.every(({ me }) => me.node.connections === 1));
       await Promise.all([alice.leave(), bob.leave()]);
     }

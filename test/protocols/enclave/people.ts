@@ -1,7 +1,7 @@
 // Two people with messengers and nothing between them: no relay runs.
 
-import { writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { rmSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { newIdentity } from '../../../src/crypto/identity.ts';
 import type { EnclaveLink, NodeEvent } from '../../../src/protocols/enclave/index.ts';
 import { protocols } from '../../../src/protocols/index.ts';
@@ -39,6 +39,12 @@ export class Peer extends Person {
 
   writes(lines: string): void {
     writeFileSync(this.book, lines, { mode: 0o600 });
+  }
+
+  /** Forgets all that was on his disk. */
+  async gone(): Promise<void> {
+    await this.close();
+    rmSync(dirname(this.book), { recursive: true, force: true });
   }
 
   /** Its node listens. */

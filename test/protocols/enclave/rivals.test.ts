@@ -16,8 +16,8 @@ const rival = fc.record({ isDialled: fc.boolean(), isProven: fc.boolean() });
 
 test('two who dial each other keep the same one: that of the smaller key', () => {
   const [mine, his] = [
-    { isDialled: true, isProven: false },
-    { isDialled: false, isProven: false },
+    { isDialled: true, isProven: true },
+    { isDialled: false, isProven: true },
   ];
   assert.equal(surplus([mine, his], LOW, HIGH), [his]);
   assert.equal(surplus([his, mine], LOW, HIGH), [his], 'in either order');
@@ -57,6 +57,7 @@ test('an unproven one beside a proven one: both stay; when it is proven, the old
   const claim = { isDialled: false, isProven: false };
   assert.equal(surplus([proven, claim], LOW, HIGH), []);
   assert.equal(surplus([proven, { ...claim, isDialled: true }], LOW, HIGH), []);
+  assert.equal(surplus([claim, { ...claim, isDialled: true }], LOW, HIGH), [], 'nobody knows');
   assert.equal(surplus([proven, { ...claim, isProven: true }], LOW, HIGH), [proven]);
 });
 
