@@ -5,6 +5,7 @@ import { parseArgs } from 'node:util';
 import { chat } from './chat.ts';
 import { commstream } from './commstream.ts';
 import { datums } from './datums.ts';
+import { enclave } from './enclave.ts';
 import { envelopes, handshakes } from './envelope.ts';
 import { flood } from './flood.ts';
 import { framing } from './framing.ts';
@@ -27,6 +28,7 @@ const BENCHES: Readonly<Record<string, () => Promise<Report[]>>> = {
   mailbox,
   messenger,
   commstream,
+  enclave,
 };
 
 function compete(contest: Contest): Report {

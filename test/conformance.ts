@@ -15,7 +15,9 @@ export interface Started {
 export interface Carrier {
   readonly protocol: Protocol;
   start(): Promise<Started>;
-  /** Dials without reconnecting, with pins of its own. */
+  /** True where links are direct: nobody keeps anything, and who is there is told. */
+  readonly isDirect?: boolean;
+  /** Dials without reconnecting, with pins of its own; of direct links, until all who are there have met. */
   dial(started: Started, options: { identity: Identity; alias?: string }): Promise<Link>;
 }
 
@@ -32,7 +34,7 @@ function binary(length: number, seed: number): Bytes {
   return Uint8Array.from({ length }, (_, i) => (i * 31 + seed * 7 + (i >> 8)) & 0xff);
 }
 
-export function conformance(test: Test, { protocol, start, dial }: Carrier): Test {
+export function conformance(test: Test, { protocol, start, dial, isDirect }: Carrier): Test {
   /** A test with a relay of its own; every link it dials is closed after it. */
   const check = (name: string, body: (setting: Setting) => Promise<void>) =>
     test(name, async () => {
@@ -53,13 +55,18 @@ export function conformance(test: Test, { protocol, start, dial }: Carrier): Tes
       }
     });
 
+  /** What a relay does, and nothing without one. */
+  const checkRelay: typeof check = (name, body) => {
+    if (!isDirect) check(name, body);
+  };
+
   test('the protocol describes itself', () => {
     assert.match(protocol.name, /^[a-z]+$/);
     assert.ok(protocol.defaultPort > 0 && protocol.defaultPort < 65_536);
     assert.ok(protocol.maxEnvelope >= 16_384, 'an envelope of 16 KiB must fit');
   });
 
-  check('a link says which relay it reached, and who it is there', async ({ relay, dial }) => {
+  checkRelay('a link says which relay it reached, and who it is there', async ({ relay, dial }) => {
     const identity = newIdentity();
     const link = await dial(identity);
     assert.is(link.relay.key, relay.key);
@@ -85,7 +92,7 @@ export function conformance(test: Test, { protocol, start, dial }: Carrier): Tes
     }
   });
 
-  check('an envelope to oneself comes back', async ({ dial }) => {
+  checkRelay('an envelope to oneself comes back', async ({ dial }) => {
     const link = await dial();
     link.send(link.self.key, bytesOf(0, 255));
     assert.equal([...(await taken(link))], [0, 255]);
@@ -121,10 +128,10 @@ export function conformance(test: Test, { protocol, start, dial }: Carrier): Tes
     const delivery = await nextOf(b.deliveries());
     delivery.done();
     delivery.done();
-    await b.ping();
+    if (!isDirect) await b.ping();
   });
 
-  check(
+  checkRelay(
     'offline, then online: what was sent is queued, comes in order, and then 22',
     async ({ dial }) => {
       const a = await dial();
@@ -148,7 +155,7 @@ export function conformance(test: Test, { protocol, start, dial }: Carrier): Tes
     await eventOf(link, 'caught-up');
   });
 
-  check(
+  checkRelay(
     'what was not done comes again, first and in order; what was done does not',
     async ({ dial }) => {
       const a = await dial();
@@ -183,7 +190,7 @@ export function conformance(test: Test, { protocol, start, dial }: Carrier): Tes
     },
   );
 
-  check('a newer login gets what the older one had not done', async ({ dial }) => {
+  checkRelay('a newer login gets what the older one had not done', async ({ dial }) => {
     const a = await dial();
     const identity = newIdentity();
     const older = await dial(identity);
@@ -203,7 +210,7 @@ export function conformance(test: Test, { protocol, start, dial }: Carrier): Tes
     assert.equal([...(await taken(b))], [5]);
   });
 
-  check('live: to nobody there is neither an event nor a delivery later', async ({ dial }) => {
+  checkRelay('live: to nobody there is neither an event nor a delivery later', async ({ dial }) => {
     const a = await dial();
     const gone = newIdentity();
     await (await dial(gone)).close();
@@ -227,13 +234,13 @@ export function conformance(test: Test, { protocol, start, dial }: Carrier): Tes
     assert.equal([...(await taken(b)), ...(await taken(b))], [1, 3]);
   });
 
-  check('ping gives a time, many at once too', async ({ dial }) => {
+  checkRelay('ping gives a time, many at once too', async ({ dial }) => {
     const link = await dial();
     const times = await Promise.all(Array.from({ length: 50 }, () => link.ping()));
     assert.ok(times.every((ms) => ms > 0 && Number.isFinite(ms)));
   });
 
-  check('the directory, where there is one', async ({ dial }) => {
+  checkRelay('the directory, where there is one', async ({ dial }) => {
     const a = await dial();
     const { directory } = a;
     if (directory === null) return;
@@ -258,7 +265,7 @@ export function conformance(test: Test, { protocol, start, dial }: Carrier): Tes
     assert.is(await b.directory?.find('ada'), null);
   });
 
-  check('the first login claims the alias; a taken one is told', async ({ dial }) => {
+  checkRelay('the first login claims the alias; a taken one is told', async ({ dial }) => {
     const a = await dial(newIdentity(), 'eve');
     if (a.directory === null) return;
     assert.equal(a.self.aliases, ['eve']);
@@ -287,15 +294,32 @@ export function conformance(test: Test, { protocol, start, dial }: Carrier): Tes
     assert.equal([...(await taken(c))], [2]);
   });
 
-  check('a newer login of the same key takes over; the older one is told', async ({ dial }) => {
-    const identity = newIdentity();
-    const older = await dial(identity);
-    const newer = await dial(identity);
-    assert.is((await older.closed)?.code, 'replaced');
-    const other = await dial();
-    other.send(identity.hex, bytesOf(6));
-    assert.equal([...(await taken(newer))], [6]);
-  });
+  checkRelay(
+    'a newer login of the same key takes over; the older one is told',
+    async ({ dial }) => {
+      const identity = newIdentity();
+      const older = await dial(identity);
+      const newer = await dial(identity);
+      assert.is((await older.closed)?.code, 'replaced');
+      const other = await dial();
+      other.send(identity.hex, bytesOf(6));
+      assert.equal([...(await taken(newer))], [6]);
+    },
+  );
+
+  if (isDirect)
+    check('who is there is told: who arrives with his prekeys, who leaves', async ({ dial }) => {
+      const [a, b] = [await dial(), await dial()];
+      const { key, spr } = await eventOf(a, 'arrived');
+      assert.is(key, b.self.key);
+      assert.equal(await a.prekeys?.peek(key), spr);
+      assert.equal(await a.prekeys?.fetch(key), { spr, otk: null });
+      assert.is(await a.prekeys?.fetch(newIdentity().hex), null);
+      await b.close();
+      assert.is((await eventOf(a, 'left')).key, key);
+      const n = a.send(key, bytesOf(1));
+      assert.equal(await eventOf(a, 'unknown'), { kind: 'unknown', to: key, n });
+    });
 
   check('close: what was sent arrives, closed is null, nothing works after', async ({ dial }) => {
     const [a, b] = [await dial(), await dial()];
@@ -305,14 +329,15 @@ export function conformance(test: Test, { protocol, start, dial }: Carrier): Tes
     await Promise.all([a.close(), a.close()]);
     assert.is(await a.closed, null);
     assert.equal(await waiting, { value: undefined, done: true });
-    for await (const { kind } of events) assert.ok(['up', 'caught-up'].includes(kind), kind);
+    const mayCome = ['up', 'caught-up', ...(isDirect ? ['arrived', 'presence', 'left'] : [])];
+    for await (const { kind } of events) assert.ok(mayCome.includes(kind), kind);
     fails(() => a.send(b.self.key, bytesOf(1)), 'closed');
     await rejects(a.ping(), 'closed');
     for (let i = 0; i < 100; i++) assert.equal([...(await taken(b))], [i]);
     await a.close();
   });
 
-  check('a relay that stops ends its links with the reason', async ({ relay, dial }) => {
+  checkRelay('a relay that stops ends its links with the reason', async ({ relay, dial }) => {
     const link = await dial();
     const ended = (async () => {
       for await (const _ of link.deliveries());

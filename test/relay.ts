@@ -9,7 +9,7 @@ import { type Log, silent } from '../src/lib/log.ts';
 import { type Clock, systemClock } from '../src/lib/time.ts';
 import { ownDoor } from '../src/net/door.ts';
 import { protocols } from '../src/protocols/index.ts';
-import type { DialOptions, Link, Pins, Protocol } from '../src/protocols/protocol.ts';
+import type { DialOptions, Link, Pins, RelayProtocol } from '../src/protocols/protocol.ts';
 import { Doors } from '../src/relay/doors.ts';
 import { DEFAULT_LIMITS, type Limits } from '../src/relay/limits.ts';
 import { createRelay, type Relay, type RosterPolicy } from '../src/relay/relay.ts';
@@ -47,7 +47,7 @@ export interface TestRelayOptions {
   readonly port?: number;
   readonly durable?: boolean;
   /** What it speaks; bare Flexim unless it is said. */
-  readonly protocol?: Protocol;
+  readonly protocol?: RelayProtocol;
   /** A store that outlives this relay; else a new one that is removed with it. */
   readonly data?: string;
 }
@@ -109,7 +109,10 @@ export function memoryPins(): Pins & { readonly map: Map<string, string> } {
 
 export function dialRelay(
   port: number,
-  { protocol = protocols.flexim, ...options }: Partial<DialOptions> & { protocol?: Protocol } = {},
+  {
+    protocol = protocols.flexim,
+    ...options
+  }: Partial<DialOptions> & { protocol?: RelayProtocol } = {},
 ): Promise<Link> {
   return protocol.dial({
     host: '127.0.0.1',

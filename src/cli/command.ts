@@ -2,7 +2,7 @@
 
 import { DEFAULT_SCHEME, SCHEMES } from '../protocols/commstream/schemes.ts';
 import type { Options, Settings } from './options.ts';
-import { TRANSPORT_NAMES } from './transports.ts';
+import { RELAY_TRANSPORTS, TRANSPORT_NAMES } from './transports.ts';
 
 export const COMMON = {
   as: { type: 'string', about: 'name of the key to use, where there are several' },
@@ -16,7 +16,7 @@ export const COMMON = {
   transport: {
     type: 'string',
     about: 'the way to the relay: bare flexim, or commstream, which hides all but sizes',
-    choices: TRANSPORT_NAMES,
+    choices: RELAY_TRANSPORTS,
   },
   'insecure-plaintext': {
     type: 'boolean',
@@ -133,7 +133,33 @@ export const COMMSTREAM = {
     flagOnly: true,
   },
 } as const satisfies Options;
+/** Of an Enclave node. */
+const LISTEN = {
+  type: 'string',
+  about:
+    'Enclave: where this node listens, HOST:PORT; other machines reach it only if HOST says so',
+  default: '127.0.0.1:7776',
+} as const;
+export const ENCLAVE = {
+  listen: LISTEN,
+  strangers: {
+    type: 'string',
+    about: 'what becomes of nodes that are not in the address book; ask, if there is a terminal',
+    choices: ['ask', 'refuse', 'accept'],
+  },
+  note: { type: 'string', about: 'what friends see beside your status', default: '', max: 200 },
+} as const satisfies Options;
+export const OFF = {
+  off: { type: 'boolean', about: 'take that back', default: false, flagOnly: true },
+} as const satisfies Options;
 export const CHAT = {
+  transport: {
+    type: 'string',
+    about:
+      'the way: through a relay (flexim, or commstream, which hides all but sizes), or from node to node (enclave)',
+    choices: TRANSPORT_NAMES,
+  },
+  listen: LISTEN,
   inline: {
     type: 'boolean',
     about: "write into the terminal's own scrollback, without a full screen",

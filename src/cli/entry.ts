@@ -39,6 +39,8 @@ export interface Line {
 
 const ARGUMENTS: Readonly<Record<string, string>> = {
   name: 'a name that you choose',
+  place: 'HOST, HOST:PORT; HOST:0 for one who dials',
+  key: 'his flexim key, 64 hex digits',
   relay: 'HOST, HOST:PORT or a flexim:// address; else the one of --relay',
   action: 'list, trust or forget; list if there is none',
   address: 'HOST, HOST:PORT or, to trust a key, flexim://HOST:PORT?relay=KEY',

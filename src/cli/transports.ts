@@ -23,11 +23,18 @@ export const TRANSPORTS = {
       'If it listens for it: --transport commstream.',
   },
   commstream: { shown: 'commstream over tcp', warning: null },
+  enclave: {
+    shown: 'enclave',
+    warning:
+      'The way between Enclave nodes is bare TCP: others on it can see whom you write to, not what.',
+  },
 } as const satisfies Readonly<Record<TransportName, Transport>>;
 
 /** What an address without transport= means. */
 const USUAL: TransportName = 'flexim';
 export const TRANSPORT_NAMES = Object.keys(TRANSPORTS) as TransportName[];
+/** Those that go to a relay; enclave goes from node to node. */
+export const RELAY_TRANSPORTS = TRANSPORT_NAMES.filter((each) => each !== 'enclave');
 
 /** How a relay is reached; addresses of bare Flexim do not say it. */
 export function transportOf({ transport }: { readonly transport?: string | null }): TransportName {

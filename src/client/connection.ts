@@ -4,6 +4,7 @@
 import { type ErrorCode, FleximError, isFleximError } from '../lib/errors.ts';
 import type { Delivery, Link, LinkEvent } from '../protocols/protocol.ts';
 import { type Core, down, type Effect } from './core.ts';
+import { arrived, begin, left } from './direct.ts';
 import type { MessengerEvent } from './events.ts';
 import { bundle, notFetched, notPeeked, peeked } from './opening.ts';
 import { counted, peekedSelf, published } from './own.ts';
@@ -200,7 +201,26 @@ export class ClientConnection {
         void this.#step((core) =>
           event.kind === 'queued' ? queued(core, key) : notTaken(core, key),
         );
+        return;
       }
+      default:
+        this.#direct(event);
+    }
+  }
+
+  #direct(event: LinkEvent): void {
+    const { tell } = this.#options;
+    switch (event.kind) {
+      case 'arrived':
+        return void this.#step((core) => arrived(core, event));
+      case 'left':
+        return void this.#step((core) => left(core, event.key));
+      case 'presence':
+        return tell({ kind: 'sign', peer: event.key, sign: event.isHere ? 'here' : 'away' });
+      case 'plain':
+        return tell(event);
+      case 'trouble':
+        return tell({ kind: 'warning', error: event.error, peer: event.key });
     }
   }
 
@@ -210,10 +230,11 @@ export class ClientConnection {
     const { own, takeOver, tell } = this.#options;
     try {
       if (!prekeys) throw new FleximError('command-refused', 'this relay keeps no prekeys');
-      const self = await prekeys.peek(own);
+      const self = link.isDirect ? null : await prekeys.peek(own);
       if (this.#link !== link) return;
       this.#stage = 'checking';
       await this.#options.runner.step((core) => {
+        if (link.isDirect) return begin(core); // nobody there could know of another store
         this.#clockAhead = core.host.now() - link.self.lastSeen;
         login(core, { self, takeOver });
       });
@@ -264,7 +285,13 @@ export class ClientConnection {
 
   /** Acknowledged when everything that follows from it is on the disk. */
   #take({ envelope, done }: Delivery): Promise<unknown> {
-    return this.#step((core) => deliver(core, envelope), done);
+    let sender: string | null = null;
+    return this.#step(
+      (core) => {
+        sender = deliver(core, envelope);
+      },
+      () => done(sender),
+    );
   }
 
   /** A step that nobody waits for. What fails in it ends the link: what was not done comes again. */
@@ -306,8 +333,11 @@ export class ClientConnection {
           peekedSelf(core, got, false),
         );
       case 'publish':
-        return this.#ask(link, prekeys.publish(effect.spr, effect.otks), published, (core) =>
-          core.effects.push({ kind: 'peek-self' }),
+        return this.#ask(
+          link,
+          prekeys.publish(effect.spr, effect.otks),
+          link.isDirect ? () => {} : published,
+          (core) => core.effects.push({ kind: 'peek-self' }),
         );
       case 'count':
         return this.#ask(link, prekeys.count(), counted);

@@ -51,7 +51,10 @@ export class Contacts {
       if (who.startsWith('flexim://')) this.#checkPlace(who);
       return this.#step((core) => add(core, key, name ?? '', null));
     }
-    if (aliasProblem(who)) throw unknown(who);
+    if (aliasProblem(who)) throw unknown(who, this.#link());
+    const named = (await this.#link()?.names?.find(who)) ?? null;
+    if (named !== null)
+      return this.#step((core) => add(core, named, name ?? this.#nameFor(who, named), null));
     const pinned = byName(this.#core.state, who);
     const found = await this.#find(who);
     // A pinned alias is never taken over by what the relay says now.
@@ -59,7 +62,7 @@ export class Contacts {
       await this.#runner.step((core) => lookedUp(core, pinned.key, found));
       return this.#of(pinned.key);
     }
-    if (found === null) throw unknown(who);
+    if (found === null) throw unknown(who, this.#link());
     return this.#step((core) => add(core, found, name ?? this.#nameFor(who, found), who));
   }
 
@@ -126,10 +129,12 @@ export class Contacts {
   async #find(alias: string): Promise<string | null> {
     const link = this.#link();
     if (!link?.directory)
-      throw new FleximError(
-        'not-connected',
-        `${printable(alias)} is no contact yet, and there is no connection to look him up`,
-      );
+      throw link?.isDirect
+        ? unknown(alias, link)
+        : new FleximError(
+            'not-connected',
+            `${printable(alias)} is no contact yet, and there is no connection to look him up`,
+          );
     return (await link.directory.find(alias))?.key ?? null;
   }
 
@@ -137,6 +142,7 @@ export class Contacts {
   #checkPlace(who: string): void {
     const address = parseAddress(who);
     const link = this.#link();
+    if (link?.isDirect) return; // there are no relays: the key alone says who it is
     if (!link)
       throw new FleximError('not-connected', 'an address can be checked only when connected');
     const { relay } = link;
@@ -185,9 +191,10 @@ export class Contacts {
   }
 }
 
-function unknown(who: string): FleximError {
+function unknown(who: string, link: Link | null = null): FleximError {
+  const there = link?.isDirect ? 'in the address book' : 'at the relay';
   return new FleximError(
     'contact-unknown',
-    `nobody is known as ${printable(who, 80)}, neither here nor at the relay`,
+    `nobody is known as ${printable(who, 80)}, neither here nor ${there}`,
   );
 }

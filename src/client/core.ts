@@ -72,6 +72,7 @@ export interface Core {
   readonly stirred: Set<string>;
   // What dies with the connection.
   isUp: boolean;
+  here: Set<string> | null; // who can be reached, on a direct link; null: a relay takes for everybody
   readonly asked: Set<string>; // bundles under way
   readonly refused: Map<number, Backoff>; // envelopes that the relay did not take
   // What dies with the process.
@@ -82,7 +83,7 @@ export interface Core {
 
 export function newCore(identity: Identity, state: State, host: Host): Core {
   return {
-    ...{ identity, state, host, effects: [], isUp: false },
+    ...{ identity, state, host, effects: [], isUp: false, here: null },
     stirred: new Set(),
     asked: new Set(),
     refused: new Map(),
@@ -118,9 +119,15 @@ export function tell(core: Core, event: MessengerEvent): void {
   core.effects.push({ kind: 'event', event });
 }
 
+/** Whether somebody, or a relay for him, would take something now. */
+export function reaches({ isUp, here }: Core, X: string): boolean {
+  return isUp && (here === null || here.has(X));
+}
+
 /** The connection is gone, and with it what was asked for on it. */
 export function down(core: Core): void {
   core.isUp = false;
+  core.here = null;
   core.asked.clear();
   core.refused.clear();
 }

@@ -47,6 +47,8 @@ export type MessengerEvent =
       readonly state: DeliveryState;
     }
   | { readonly kind: 'sign'; readonly peer: string; readonly sign: Sign }
+  /** Something that was not encrypted, which no history keeps. As it came: not fit for a terminal. */
+  | { readonly kind: 'plain'; readonly name: string; readonly text: string; readonly at: number }
   /** Somebody wrote for the first time, or the relay names another key for a contact's alias. */
   | { readonly kind: 'contact-new' | 'contact-changed'; readonly key: string }
   | { readonly kind: 'up'; readonly relay: RelayInfo }

@@ -72,6 +72,8 @@ export interface Status {
   readonly unsettled: number;
   /** The relay has our prekeys: others can write first. */
   readonly published: boolean;
+  /** There is no relay between people: who is there is reached, and nobody else. */
+  readonly isDirect: boolean;
   readonly oneTimeKeys: number;
   readonly counts: Readonly<Record<string, number>>;
 }
@@ -262,6 +264,7 @@ export class Messenger {
       key: identity.hex,
       unsettled: state.waiting.size + state.sent.size,
       published: ownRow(state).published,
+      isDirect: this.#connection.link?.isDirect ?? false,
       oneTimeKeys: state.otks.size,
       counts: Object.fromEntries(this.#counts),
     };

@@ -13,7 +13,7 @@ import type { Session } from '../fe1/ratchet.ts';
 import { canOpen, hasRoom, isDue, lostItsState, nextGen, used } from '../fe1/sessions.ts';
 import { sameBytes, toHex } from '../lib/bytes.ts';
 import { FleximError, isFleximError } from '../lib/errors.ts';
-import { type Core, DAY, HOUR, ownRow, tell } from './core.ts';
+import { type Core, DAY, HOUR, ownRow, reaches, tell } from './core.ts';
 import { activeOf, keep, peerOf, peerRow } from './peers.ts';
 import { isBlocked, nameOf } from './people.ts';
 import type { SentRow } from './records.ts';
@@ -62,7 +62,7 @@ function isStuck(core: Core, X: string, { sid }: Session, rows: readonly SentRow
 /** Asks for a bundle when a new session is wanted. */
 export function wake(core: Core, X: string): void {
   const { state, host } = core;
-  if (!core.isUp || core.asked.has(X) || isBlocked(core, X)) return;
+  if (!reaches(core, X) || core.asked.has(X) || isBlocked(core, X)) return;
   if (!state.peers.has(X) && state.by.waiting.size(X) === 0) return;
   if ((core.fetches.get(X)?.at ?? 0) > host.now() || !reason(core, X, null)) return;
   ask(core, X, core.fetches.get(X)?.isAbsent ? 'peek' : 'fetch');
@@ -122,7 +122,8 @@ function check(core: Core, X: string, bytes: Uint8Array): SignedPrekey | null {
 /** What is wrong with them; when it is their age alone, a clock may be to blame. */
 function problem(core: Core, X: string, bytes: Uint8Array): string {
   const name = nameOf(core.state.contacts.get(X), X);
-  const given = `the prekeys that the relay gave for ${name}`;
+  const given =
+    core.here === null ? `the prekeys that the relay gave for ${name}` : `the prekeys of ${name}`;
   const { seen } = peerRow(core, X);
   try {
     const { expires } = checkSignedPrekey(bytes, { X: bytesOf(X), now: 0, seen });
@@ -157,8 +158,7 @@ export function bundle(core: Core, X: string, got: Bundle | null): void {
   const spr = got && check(core, X, got.spr);
   if (!spr) {
     notFetched(core, X, 0, got === null);
-    if (!got && core.state.by.waiting.size(X) > 0)
-      warn(core, X, noBundle(nameOf(core.state.contacts.get(X), X)));
+    if (!got && core.state.by.waiting.size(X) > 0) warn(core, X, noBundle(core, X));
     return;
   }
   const why = reason(core, X, spr.install);
@@ -206,10 +206,13 @@ function initiated(core: Core, options: InitiateOptions): Session | null {
   }
 }
 
-function noBundle(name: string): FleximError {
+function noBundle(core: Core, X: string): FleximError {
+  const name = nameOf(core.state.contacts.get(X), X);
+  const none =
+    core.here === null ? `the relay has no prekeys of ${name}` : `${name} has shown no prekeys`;
   return new FleximError(
     'no-bundle',
-    `the relay has no prekeys of ${name}: the message is kept and goes out when there are some`,
+    `${none}: the message is kept and goes out when there are some`,
   );
 }
 
@@ -232,7 +235,7 @@ function pin(core: Core, X: string, spr: SignedPrekey): void {
 /** Looks whether a peer lost its state: when a receipt is late, or after long silence. */
 export function peek(core: Core, X: string): void {
   const { host } = core;
-  if (!core.isUp || isBlocked(core, X) || !activeOf(core, X)) return;
+  if (!reaches(core, X) || isBlocked(core, X) || !activeOf(core, X)) return;
   const now = host.now();
   const late = core.state.by.sent.rows(X).some(({ at, tries }) => tries > 0 || at <= now - HOUR);
   const { heardAt } = peerRow(core, X);
@@ -253,5 +256,5 @@ export function peeked(core: Core, X: string, bytes: Uint8Array | null): void {
     core.fetches.delete(X);
   }
   pin(core, X, spr);
-  if (core.isUp && !core.asked.has(X) && reason(core, X, spr.install)) ask(core, X, 'fetch');
+  if (reaches(core, X) && !core.asked.has(X) && reason(core, X, spr.install)) ask(core, X, 'fetch');
 }

@@ -74,9 +74,16 @@ export function counted(core: Core, held: number): void {
   if (held < core.host.sizes.otkLow) publish(core, core.host.sizes.otkBatch - held);
 }
 
+/** On a direct link: what those who arrive are shown. One-time records are for relays. */
+export function show(core: Core): void {
+  if (!newest(core.state)) makeSigned(core, 1);
+  publish(core, 0);
+}
+
 export function rotate(core: Core): void {
   const mine = newest(core.state);
-  if (!core.isUp || !mine || !ownRow(core.state).published) return;
+  if (!core.isUp || !mine) return;
+  if (core.here === null && !ownRow(core.state).published) return;
   const age = core.host.now() - mine.madeAt;
   if (age < SPR_ROTATION && age > -DAY) return; // made in the future: the clock was wrong
   core.host.count('SPR rotated');

@@ -15,15 +15,22 @@ import type { Line } from './records.ts';
 import { advance, post, receipted } from './sending.ts';
 import { lastUsed, pair } from './state.ts';
 
-/** Whatever comes of it, the envelope is done with when this step is kept. */
-export function deliver(core: Core, envelope: Uint8Array): void {
+/**
+ * Whatever comes of it, the envelope is done with when this step is kept. Gives the key under which it
+ * opened, or null.
+ */
+export function deliver(core: Core, envelope: Uint8Array): string | null {
   const received = opened(core, envelope);
-  if (!received) return;
+  if (!received) return null;
   const X = toHex(received.session.peerX);
   const { E } = peerRow(core, X);
-  if (E && !sameBytes(E, received.session.peerE)) return core.host.count('envelope-rejected');
+  if (E && !sameBytes(E, received.session.peerE)) {
+    core.host.count('envelope-rejected');
+    return null;
+  }
   accept(core, X, received);
   core.stirred.add(X); // receipts for all of a batch together
+  return X;
 }
 
 function opened(core: Core, envelope: Uint8Array): Received | null {
@@ -58,7 +65,7 @@ function accept(core: Core, X: string, received: Received): void {
     state.inits.set(iid, { peer: X, sid: toHex(session.sid), spkId });
     state.otks.delete(otkId);
     host.count(otkId === 0 ? 'INIT without one-time key' : 'INIT');
-    if (core.isUp) core.effects.push({ kind: 'count' });
+    if (core.isUp && core.here === null) core.effects.push({ kind: 'count' });
   }
   const { peer, answerGen } = admit(peerOf(core, X), received);
   keep(core, X, peer);

@@ -8,7 +8,7 @@ import type { Plaintext } from '../fe1/envelope.ts';
 import type { Session } from '../fe1/ratchet.ts';
 import { hasRoom, isDue, receiptSession } from '../fe1/sessions.ts';
 import { toHex } from '../lib/bytes.ts';
-import { type Core, DAY, HOUR, next, tell } from './core.ts';
+import { type Core, DAY, HOUR, next, reaches, tell } from './core.ts';
 import { activeOf, peerOf, seal, sessionOf } from './peers.ts';
 import { isBlocked, isHalted } from './people.ts';
 import { type DeliveryState, type SentRow, STATES } from './records.ts';
@@ -74,14 +74,14 @@ export function post(core: Core, X: string, plaintext: Plaintext, { on, id }: Po
   const session = on ?? (activeOf(core, X) as Session);
   const bytes = seal(core, session, plaintext);
   const key = next(core);
-  const logins = core.isUp ? 1 : 0;
+  const logins = reaches(core, X) ? 1 : 0;
   core.state.outbox.set(key, { to: X, bytes, id: id ?? null, logins });
   transmit(core, key, X, bytes);
   return { key, session };
 }
 
 function transmit(core: Core, key: number | null, to: string, bytes: Uint8Array): void {
-  if (core.isUp) core.effects.push({ kind: 'transmit', key, to, bytes });
+  if (reaches(core, to)) core.effects.push({ kind: 'transmit', key, to, bytes });
 }
 
 /** Encrypts a message for the first time or again: a new envelope with the same id. */
@@ -100,12 +100,23 @@ function message(core: Core, X: string, row: Pick<SentRow, 'id' | 'order' | 'tri
 export function live(core: Core, X: string, content: Sendable): boolean {
   const session = activeOf(core, X);
   const row = session && core.state.sessions.get(toHex(session.sid));
-  if (!core.isUp || !row || isHalted(core, X) || isDue(peerOf(core, X))) return false;
+  if (!reaches(core, X) || !row || isHalted(core, X) || isDue(peerOf(core, X))) return false;
   if (row.heardAt < core.host.now() - LIVE_FRESH) return false;
   if (!hasRoom(session, core.host.sizes.liveRoom)) return false;
   core.host.count('live');
   transmit(core, null, X, seal(core, session, encodeContent(content)));
   return true;
+}
+
+/**
+ * On a direct link: shows somebody who arrived that our key is ours. Never kept, and not when he has left
+ * much unanswered: then it may be somebody who only claims to be him.
+ */
+export function prove(core: Core, X: string): void {
+  const session = activeOf(core, X);
+  if (!session || isHalted(core, X) || isDue(peerOf(core, X))) return;
+  if (!hasRoom(session, core.host.sizes.liveRoom)) return;
+  transmit(core, null, X, seal(core, session, encodeContent({ kind: 'noop' })));
 }
 
 // ---- what becomes of it ----
@@ -144,12 +155,14 @@ export function transmitRefused(core: Core): void {
 }
 
 /**
- * The outbox goes out as it is. Nobody confirms what is passed on to a live connection, and nothing will
+ * The outbox, or somebody's part of it, goes out as it is. Nobody confirms what is passed on to a live connection, and nothing will
  * receipt a receipt: such envelopes go out at two logins. When they are lost all the same, the peer's
  * message comes again, and the receipt with it.
  */
-export function transmitOutbox(core: Core): void {
+export function transmitOutbox(core: Core, to: string | null = null): void {
   for (const [key, row] of core.state.outbox.entries()) {
+    if (to !== null && row.to !== to) continue;
+    core.refused.delete(key);
     if (row.id === null && row.logins >= 2) core.state.outbox.delete(key);
     else core.state.outbox.set(key, { ...row, logins: row.logins + 1 });
     transmit(core, key, row.to, row.bytes);
@@ -190,7 +203,7 @@ export function mayResend({ host }: Core, { queuedAt, heard }: SentRow): boolean
 }
 
 export function resend(core: Core, X: string): void {
-  if (!core.isUp || isHalted(core, X)) return;
+  if (!reaches(core, X) || isHalted(core, X)) return;
   const now = core.host.now();
   const isOverdue = ({ at, tries }: SentRow) => now - at >= Math.min(HOUR * 2 ** tries, DAY);
   const rows = core.state.by.sent.rows(X).filter((row) => isOverdue(row) && mayResend(core, row));

@@ -56,6 +56,7 @@ export class Connection {
   #scheduled = false;
   #holds = 0;
   #ending = false;
+  #readsOn = false;
   #ended = false;
   #linger: NodeJS.Timeout | null = null;
   #taker: Taker | null = null; // who gets the channel when all is written
@@ -173,6 +174,7 @@ export class Connection {
     if (this.#ending && this.#filled === 0 && !this.#ended) {
       this.#ended = true;
       this.channel.end();
+      if (this.#readsOn && this.#holds > 0) this.channel.pause(); // ending made it read on
     }
   }
 
@@ -219,6 +221,13 @@ export class Connection {
     if (!this.#scheduled) this.flush();
   }
 
+  /** Like `end`, but goes on cutting what comes until the other side ends, too. */
+  finish(): void {
+    if (this.#ending) return;
+    this.#readsOn = true;
+    this.end();
+  }
+
   /** Cuts at once; what is queued is lost. */
   reset(): void {
     if (this.#over) return;
@@ -228,7 +237,7 @@ export class Connection {
   // ---- ChannelHandler ----
 
   data(chunk: Buffer): void {
-    if (this.#over || this.#ending) return;
+    if (this.#over || (this.#ending && !this.#readsOn)) return;
     this.#received += chunk.length;
     this.#guard(() => {
       this.#reader.push(chunk);

@@ -112,10 +112,15 @@ export interface DialTcpOptions {
   readonly timeoutMs: number;
   /** Gives up at once when it is aborted. */
   readonly signal: AbortSignal;
+  /** Whom the address is of, where it is no relay. */
+  readonly whom?: string;
 }
 
-/** Connects, or throws `relay-unreachable`. */
-export function dialTcp(to: TcpAddress, { timeoutMs, signal }: DialTcpOptions): Promise<Channel> {
+/** Connects, or throws `relay-unreachable`; `peer-unreachable` for somebody who is named. */
+export function dialTcp(
+  to: TcpAddress,
+  { timeoutMs, signal, whom }: DialTcpOptions,
+): Promise<Channel> {
   return new Promise((resolve, reject) => {
     const socket = createConnection({
       host: to.host,
@@ -131,11 +136,17 @@ export function dialTcp(to: TcpAddress, { timeoutMs, signal }: DialTcpOptions): 
       settle();
       socket.destroy();
       reject(
-        new FleximError(
-          'relay-unreachable',
-          `cannot reach the relay at ${to.host} port ${to.port}: ${why}. Is it running, and is the address right?`,
-          cause,
-        ),
+        whom === undefined
+          ? new FleximError(
+              'relay-unreachable',
+              `cannot reach the relay at ${to.host} port ${to.port}: ${why}. Is it running, and is the address right?`,
+              cause,
+            )
+          : new FleximError(
+              'peer-unreachable',
+              `cannot reach ${whom} at ${to.host} port ${to.port}: ${why}`,
+              cause,
+            ),
       );
     };
     const timer = setTimeout(() => fail(`no answer in ${timeoutMs / 1000} s`), timeoutMs);

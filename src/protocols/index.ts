@@ -1,11 +1,14 @@
 // The registry: one line for each protocol.
 
 import { overCommstream } from './commstream/index.ts';
+import { enclave } from './enclave/index.ts';
 import { flexim } from './flexim/index.ts';
 import type { Protocol } from './protocol.ts';
 
-export const protocols = { flexim, commstream: overCommstream(flexim) } as const satisfies Readonly<
-  Record<string, Protocol>
->;
+export const protocols = {
+  flexim,
+  commstream: overCommstream(flexim),
+  enclave,
+} as const satisfies Readonly<Record<string, Protocol>>;
 
 export type * from './protocol.ts';

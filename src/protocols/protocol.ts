@@ -16,6 +16,10 @@ export interface Protocol {
   readonly maxEnvelope: number;
   /** Connects and logs in; throws when the first try fails. */
   dial(options: DialOptions): Promise<Link>;
+}
+
+/** One with relays: somebody serves, others dial. */
+export interface RelayProtocol extends Protocol {
   serve(options: ServeOptions): Promise<Service>;
 }
 
@@ -69,8 +73,11 @@ export interface RelayInfo {
 
 export interface Delivery {
   readonly envelope: Uint8Array;
-  /** The envelope is safely stored: the relay may forget it. What was not done comes again. */
-  done(): void;
+  /**
+   * The envelope is safely stored: the relay may forget it. What was not done comes again. `sender` is the
+   * key under which it opened, if it did: to a direct link that is proof.
+   */
+  done(sender?: string | null): void;
 }
 
 /** Event payloads name the recipient as sent, and the number that `send` returned. */
@@ -81,7 +88,20 @@ export type LinkEvent =
   | { readonly kind: 'alias-refused'; readonly alias: string; readonly reason: string }
   | { readonly kind: 'up'; readonly relay: RelayInfo; readonly self: Person }
   | { readonly kind: 'down'; readonly error: FleximError; readonly retryMs: number }
-  | { readonly kind: 'notice'; readonly code: number; readonly text: string };
+  | { readonly kind: 'notice'; readonly code: number; readonly text: string }
+  // Of direct links alone.
+  /** There is a connection to somebody; his name is the user's own word. `spr`: what he shows now. */
+  | {
+      readonly kind: 'arrived';
+      readonly key: string;
+      readonly name: string;
+      readonly spr: Uint8Array | null;
+    }
+  | { readonly kind: 'left'; readonly key: string }
+  | { readonly kind: 'presence'; readonly key: string; readonly isHere: boolean }
+  /** Something that was not encrypted, of somebody who cannot. */
+  | { readonly kind: 'plain'; readonly name: string; readonly text: string; readonly at: number }
+  | { readonly kind: 'trouble'; readonly error: FleximError; readonly key: string | null };
 
 export interface Directory {
   /** By key or alias; null when nobody has it. */
@@ -105,7 +125,20 @@ export interface PrekeyDirectory {
   count(): Promise<number>;
 }
 
+/** The user's own names for people, where a transport keeps them. */
+export interface Names {
+  /** The key of a name; null when nobody has it. May wait for a first answer from there. */
+  find(name: string): Promise<string | null>;
+}
+
 export interface Link {
+  /**
+   * True where nobody keeps anything for others: what is sent to one who did not arrive is an `unknown`,
+   * nothing is ever `queued`, and prekeys are what people show when they arrive.
+   */
+  readonly isDirect: boolean;
+  readonly names: Names | null;
+  /** Of a direct link: this end itself. */
   readonly relay: RelayInfo;
   readonly self: Person;
   /**

@@ -20,6 +20,7 @@ import { decode, encode, measure, skip } from '../../src/wire/msgpack.ts';
 import { byteArray, integer, list, optional, struct, text } from '../../src/wire/shape.ts';
 import { authResponse, command, frame, message } from '../peer.ts';
 import * as clients from './clients.ts';
+import * as enclave from './enclave.ts';
 import * as fe1 from './fe1.ts';
 import * as keys from './keys.ts';
 import { memberFrame, strangerBytes } from './visitors.ts';
@@ -173,6 +174,10 @@ export const TARGETS: readonly Target[] = [
     parse: clients.lastSeenInside,
     cost: 25,
   },
+  { name: 'json', seeds: enclave.jsonSeeds, parse: enclave.json },
+  { name: 'enclave packet', seeds: enclave.packetSeeds, parse: enclave.packet },
+  { name: 'enclave book', seeds: enclave.bookSeeds, parse: enclave.book, cost: 4 },
+  { name: 'enclave node', seeds: enclave.streamSeeds, parse: enclave.stream, cost: 10 },
   { name: 'key file', seeds: keys.keyFileSeeds, parse: keys.keyFile },
   { name: 'key file, made good', seeds: keys.keyFileSeeds, parse: keys.keyFileMadeGood },
   { name: 'key file, payload', seeds: keys.payloadSeeds, parse: keys.keyPayload, cost: 4 },

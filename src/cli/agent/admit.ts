@@ -3,6 +3,7 @@
 
 import { type Address, formatAddress, hostAndPort, parseAddress } from '../../lib/address.ts';
 import { type ErrorCode, FleximError } from '../../lib/errors.ts';
+import { isEnclave } from './enclave.ts';
 import { type Hello, HOUSE, VERBS_MARK, type Welcome } from './wire.ts';
 
 export interface Owning {
@@ -23,15 +24,20 @@ export function admit(hello: Hello, { key, pid, relay, relayKey }: Owning): Welc
   if (hello.relay !== null && !isSame(parseAddress(hello.relay), relay, relayKey))
     throw refuse(
       'other-relay',
-      `it is connected to ${hostAndPort(relay)}: leave --relay out, or close it first`,
+      `it is connected to ${shown(relay)}: leave --relay and --transport out, or close it first`,
     );
-  const { host, port, transport } = relay;
-  const place = { host, port, relayKey: relay.relayKey, transport };
-  return { house: HOUSE, pid, relay: formatAddress(place) };
+  const { host, port, relayKey: known, transport } = relay;
+  const address = formatAddress({ host, port, relayKey: known, transport });
+  return { house: HOUSE, pid, relay: address };
+}
+
+function shown(relay: Address): string {
+  return isEnclave(relay) ? 'its friends, as an Enclave node' : hostAndPort(relay);
 }
 
 /** By their keys where both are known, else by the places. */
 function isSame(wanted: Address, relay: Address, relayKey: string | null): boolean {
+  if (isEnclave(wanted) || isEnclave(relay)) return isEnclave(wanted) && isEnclave(relay);
   if (wanted.relayKey !== null && relayKey !== null) return wanted.relayKey === relayKey;
   return hostAndPort(wanted) === hostAndPort(relay);
 }

@@ -8,6 +8,7 @@ import type { Common } from '../command.ts';
 import { openPins, relayOf, tell } from '../profile.ts';
 import { readRelay, TRANSPORTS, transportOf } from '../transports.ts';
 import type { Agent } from './agent.ts';
+import { enclaveAddress } from './enclave.ts';
 import { House } from './house.ts';
 import { becomeOwner, type OwnerOptions, RECOVER } from './owner.ts';
 import { dialProfile } from './place.ts';
@@ -47,7 +48,9 @@ class Door {
     this.#settings = settings;
     this.#options = options;
     const { relay, transport } = settings;
-    this.#named = relay === null ? null : formatAddress(readRelay(relay, transport));
+    const { enclave } = options;
+    if (enclave) this.#named = enclaveAddress(enclave.listen);
+    else this.#named = relay === null ? null : formatAddress(readRelay(relay, transport));
   }
 
   /** From here on the terminal may be a screen's: nothing is said on stderr any more. */

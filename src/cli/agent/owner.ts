@@ -12,6 +12,7 @@ import { checkNews, opening } from '../store.ts';
 import { protocolOf } from '../transports.ts';
 import { admit } from './admit.ts';
 import type { Agent } from './agent.ts';
+import { type EnclaveSettings, EnclaveWay, isEnclave } from './enclave.ts';
 import { Host } from './host.ts';
 import { LocalAgent } from './local.ts';
 import { listenProfile } from './place.ts';
@@ -30,6 +31,8 @@ export interface OwnerOptions {
   readonly alias?: string | null;
   /** Not to connect before. */
   readonly dialAfter?: Promise<void>;
+  /** Go from node to node instead of through a relay. */
+  readonly enclave?: EnclaveSettings;
 }
 
 export interface Owning {
@@ -51,8 +54,8 @@ export interface Owning {
 export async function becomeOwner(owning: Owning): Promise<Agent> {
   const { me, directory, opened, say, remedy, options } = owning;
   const { identity, storeKey } = opened;
-  const { alias: _, dialAfter: __, ...behaviour } = options;
-  const relay = new Relay(owning);
+  const { alias: _, dialAfter: __, enclave: ___, ...behaviour } = options;
+  const relay = isEnclave(owning.relay) ? new EnclaveWay(owning) : new Relay(owning);
   const store = await openStore(directory, STORE_NAME, opening(directory, checkNews(say), remedy));
   let local: LocalAgent;
   try {

@@ -5,15 +5,17 @@ import type { Common } from '../command.ts';
 import { outliveReaders } from '../exit.ts';
 import type { Agent } from './agent.ts';
 import { openAgent } from './open.ts';
+import type { OwnerOptions } from './owner.ts';
 
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 
 export async function withAgent(
   settings: Common,
   work: (agent: Agent) => Promise<void>,
+  options: OwnerOptions = {},
 ): Promise<void> {
   outliveReaders();
-  const agent = await openAgent(settings);
+  const agent = await openAgent(settings, options);
   const signals = new Signals(agent);
   try {
     await work(agent);

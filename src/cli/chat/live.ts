@@ -6,6 +6,7 @@ import { randomBytes } from '../../crypto/sodium.ts';
 import { safetyNumber, safetyText } from '../../fe1/safety.ts';
 import { fromHex, toHex, utf8 } from '../../lib/bytes.ts';
 import { FleximError, isFleximError } from '../../lib/errors.ts';
+import { presentable } from '../../lib/text.ts';
 import type { Agent, AgentEvent } from '../agent/agent.ts';
 import { qrLines } from '../qr/blocks.ts';
 import { encodeQr } from '../qr/encode.ts';
@@ -226,6 +227,8 @@ export class LiveChat implements Chat {
         return this.#timelines.get(event.peer)?.advance(event.id, event.state);
       case 'sign':
         return this.#people.sign(event.peer, event.sign);
+      case 'plain':
+        return this.#say(`${presentable(event.name)}, NOT ENCRYPTED: ${presentable(event.text)}`);
       case 'contact-new':
         return this.#greet(event.key);
       case 'contact-changed':

@@ -39,7 +39,8 @@ export function disconnected(
 }
 
 export function statusLines(me: Agent['me'], status: Status, connection: Connection): string[] {
-  const { relay, unsettled, published, oneTimeKeys } = status;
+  const { unsettled, published, oneTimeKeys, isDirect } = status;
+  const relay = isDirect ? null : status.relay;
   const waiting = unsettled === 1 ? '1 message' : `${unsettled} messages`;
   const few = oneTimeKeys < FEW_KEYS ? ', and they are few' : '';
   return [
@@ -52,8 +53,10 @@ export function statusLines(me: Agent['me'], status: Status, connection: Connect
     ...(connection.why === null ? [] : [`why         ${connection.why}`]),
     ...(relay ? [`relay       ${relay.name}`, `relay key   ${relay.key}`] : []),
     `waiting     ${waiting} that ${unsettled === 1 ? 'is' : 'are'} not known to be delivered`,
-    published
-      ? `prekeys     with the relay, ${oneTimeKeys} for first messages${few}`
-      : 'prekeys     not with the relay yet: nobody can write to you first',
+    isDirect
+      ? 'prekeys     shown to each friend who connects'
+      : published
+        ? `prekeys     with the relay, ${oneTimeKeys} for first messages${few}`
+        : 'prekeys     not with the relay yet: nobody can write to you first',
   ];
 }

@@ -2,8 +2,10 @@
 // connection; whoever is to be talked to and is no contact yet is looked up then.
 
 import { constants } from 'node:os';
+import { parseAddress } from '../../lib/address.ts';
 import { withResolvers } from '../../lib/queue.ts';
 import type { Agent } from '../agent/agent.ts';
+import { enclaveAddress } from '../agent/enclave.ts';
 import { openAgent } from '../agent/open.ts';
 import { chooseMode, type ModeName, openChat } from '../chat/chat.ts';
 import type { End } from '../chat/guard.ts';
@@ -17,8 +19,14 @@ const ROWS = 24; // of a terminal that does not say
 export async function chat({ settings, args }: Context<typeof CHAT>): Promise<void> {
   const { 'read-receipts': readReceipts, presence: signs } = settings;
   const shown = withResolvers<void>();
-  const agent = await openAgent(settings, { readReceipts, signs, dialAfter: shown.promise });
-  const relay = relayInUse(settings, agent.me.key);
+  const isDirect = settings.transport === 'enclave';
+  const agent = await openAgent(settings, {
+    ...{ readReceipts, signs, dialAfter: shown.promise },
+    ...(isDirect && { enclave: { listen: settings.listen } }),
+  });
+  const relay = isDirect
+    ? parseAddress(enclaveAddress(settings.listen))
+    : relayInUse(settings, agent.me.key);
   try {
     const live = await LiveChat.open(agent, { relay, presence: settings.presence });
     const mode = settings.plain ? 'plain' : settings.inline ? 'inline' : null;

@@ -1,6 +1,6 @@
 // flexim status: where this identity stands with its relay, and what waits.
 
-import { formatAddress } from '../../lib/address.ts';
+import { formatAddress, hostAndPort } from '../../lib/address.ts';
 import { type FleximError, isFleximError } from '../../lib/errors.ts';
 import { presentable } from '../../lib/text.ts';
 import type { Agent } from '../agent/agent.ts';
@@ -24,7 +24,9 @@ export async function status({ settings }: Context<typeof ONLINE>): Promise<void
 }
 
 async function gather(agent: Agent, problem: FleximError | null) {
-  const { relay, key, published, oneTimeKeys, unsettled, clockAhead } = await agent.ask('status');
+  const status = await agent.ask('status');
+  const { key, published, oneTimeKeys, unsettled, clockAhead, isDirect } = status;
+  const relay = isDirect ? null : status.relay;
   const contacts = await agent.ask('contacts');
   return {
     name: agent.me.name,
@@ -34,6 +36,7 @@ async function gather(agent: Agent, problem: FleximError | null) {
       key: relay.key,
       address: formatAddress({ ...relay, relayKey: relay.key }),
     },
+    node: isDirect && status.relay ? hostAndPort(status.relay) : null,
     problem: problem?.code ?? null,
     ...{ published, oneTimeKeys, unsettled, clockAhead },
     contacts: contacts.length,
@@ -43,12 +46,18 @@ async function gather(agent: Agent, problem: FleximError | null) {
 
 type Shown = Awaited<ReturnType<typeof gather>>;
 
-function linesOf({ name, key, relay, published, unsettled, contacts, unread }: Shown): string[] {
+function linesOf(shown: Shown): string[] {
+  const { name, key, relay, node, published, unsettled, contacts, unread } = shown;
+  const way = relay ? `${presentable(relay.name)}, ${relay.address}` : 'not connected';
+  const prekeys = published
+    ? 'at the relay: others can write first'
+    : 'not at the relay yet: nobody can write first';
   return [
     `name      ${presentable(name)}`,
     `key       ${key}`,
-    `relay     ${relay ? `${presentable(relay.name)}, ${relay.address}` : 'not connected'}`,
-    `prekeys   ${published ? 'at the relay: others can write first' : 'not at the relay yet: nobody can write first'}`,
+    ...(node === null
+      ? [`relay     ${way}`, `prekeys   ${prekeys}`]
+      : [`enclave   listening at ${node}, without a relay`]),
     `sent      ${unsettled === 0 ? 'all delivered' : `${unsettled} not delivered yet`}`,
     `unread    ${unread}`,
     `contacts  ${contacts}`,

@@ -4,7 +4,7 @@
 import { COMMSTREAM_PORT } from '../../lib/address.ts';
 import { ownDoor } from '../../net/door.ts';
 import { Doors } from '../../relay/doors.ts';
-import type { Protocol } from '../protocol.ts';
+import type { RelayProtocol } from '../protocol.ts';
 import { dialSecure, pinsOver } from './client.ts';
 import { secureDoor } from './server.ts';
 
@@ -16,7 +16,7 @@ export { secureDoor };
 const NAME = 'commstream';
 
 /** The same protocol, over CommStream. */
-export function overCommstream(carried: Protocol): Protocol {
+export function overCommstream(carried: RelayProtocol): RelayProtocol {
   return {
     name: NAME,
     defaultPort: COMMSTREAM_PORT,

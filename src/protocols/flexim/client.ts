@@ -53,6 +53,8 @@ export async function dial(options: DialOptions): Promise<Link> {
 }
 
 class FleximLink implements Link {
+  readonly isDirect = false;
+  readonly names = null;
   readonly closed: Promise<FleximError | null>;
   readonly #options: DialOptions;
   readonly #log: Log;

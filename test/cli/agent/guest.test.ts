@@ -9,7 +9,7 @@ import { Guest } from '../../../src/cli/agent/guest.ts';
 import { Host, type HostLimits, LIMITS } from '../../../src/cli/agent/host.ts';
 import { encodeArgs } from '../../../src/cli/agent/values.ts';
 import type { ArgsOf, VerbName } from '../../../src/cli/agent/verbs.ts';
-import { frame, unpack } from '../../../src/cli/agent/wire.ts';
+import { frame, HOUSE, unpack } from '../../../src/cli/agent/wire.ts';
 import { parseAddress } from '../../../src/lib/address.ts';
 import type { Channel } from '../../../src/net/channel.ts';
 import { encode } from '../../../src/wire/msgpack.ts';
@@ -118,10 +118,11 @@ test(
   'another version, another identity, another relay: told why, and shown out',
   hosted(async ({ call }) => {
     const cases = [
-      [{ house: 2 }, 'other-version'],
+      [{ house: HOUSE + 1 }, 'other-version'],
       [{ verbs: 'fewer' }, 'other-version'],
       [{ key: BOB }, 'protocol-violation'],
       [{ relay: 'elsewhere:4321' }, 'other-relay'],
+      [{ relay: 'flexim://127.0.0.1:7776?transport=enclave' }, 'other-relay'],
       [{ relay: 'no relay' }, 'bad-address'],
     ] as const;
     for (const [some, code] of cases) {

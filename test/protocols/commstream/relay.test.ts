@@ -17,7 +17,7 @@ import { dialSecure } from '../../../src/protocols/commstream/client.ts';
 import { acceptable } from '../../../src/protocols/commstream/schemes.ts';
 import { secureDoor } from '../../../src/protocols/commstream/server.ts';
 import { protocols } from '../../../src/protocols/index.ts';
-import type { DialOptions, Protocol } from '../../../src/protocols/protocol.ts';
+import type { DialOptions, RelayProtocol } from '../../../src/protocols/protocol.ts';
 import type { DropReason } from '../../../src/relay/drops.ts';
 import {
   dialRelay,
@@ -34,7 +34,7 @@ const test = suite('CommStream to a relay');
 const HOST = '127.0.0.1';
 const protocol = protocols.commstream;
 /** A relay that lets its clients do without encryption … */
-const LAX: Protocol = {
+const LAX: RelayProtocol = {
   ...protocol,
   serve: (options) => {
     const door = options.door as Door;
@@ -43,7 +43,7 @@ const LAX: Protocol = {
   },
 };
 /** … and one that has nothing else. */
-const PLAIN: Protocol = {
+const PLAIN: RelayProtocol = {
   ...protocol,
   serve: (options) => {
     const door = options.door as Door;
