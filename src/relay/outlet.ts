@@ -133,7 +133,7 @@ export class Outlet implements Reader {
     const number = mailbox.nextNumber();
     this.#sentTo = number;
     this.#send(number, sender.key, bytes, start, end);
-    if (this.member.waiting > this.#options.limits.waitingBytes / 4) this.#wait(sender);
+    if (this.#lags(1 / 4)) this.#wait(sender);
     return 'delivered';
   }
 
@@ -252,8 +252,7 @@ export class Outlet implements Reader {
       if (this.#acks) this.#before--;
     }
     this.#delivered(last);
-    if (this.#senders && this.member.waiting <= this.#options.limits.waitingBytes / 8)
-      this.#letGo();
+    if (this.#senders && !this.#lags(1 / 8)) this.#letGo();
   }
 
   /** Acknowledgements are on from the next Message on. */
@@ -280,6 +279,7 @@ export class Outlet implements Reader {
     this.#acked = n;
     this.#progress = this.#options.clock.now();
     this.#delivered(last);
+    if (this.#senders && !this.#lags(1 / 8)) this.#letGo();
     return true;
   }
 
@@ -332,6 +332,14 @@ export class Outlet implements Reader {
   }
 
   // ---- fast senders ----
+
+  /** Waits to be written, or to be acknowledged: more than this part of what may. */
+  #lags(part: number): boolean {
+    const { waitingBytes, windowMessages, windowBytes } = this.#options.limits;
+    const { count, bytes } = this.#window;
+    if (this.member.waiting > waitingBytes * part) return true;
+    return count > windowMessages * 2 * part || bytes > windowBytes * 2 * part;
+  }
 
   /** A sender who outruns this reader is not read from for a moment; then the queue takes over. */
   #wait(sender: Sender): void {
