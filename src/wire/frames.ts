@@ -59,6 +59,12 @@ export function exactly(n: number): Delimiter {
 /** Gets the frame `bytes[start..end)`; the memory is the reader's again when the call returns. */
 export type FrameHandler = (bytes: Buffer, start: number, end: number) => void;
 
+/**
+ * Takes as many whole frames from the head of `bytes[start..end)` as it likes, and says where it stopped.
+ * The frame there, if it is whole, goes to the FrameHandler.
+ */
+export type RunHandler = (bytes: Buffer, start: number, end: number) => number;
+
 const EMPTY = Buffer.alloc(0);
 const FIRST_TAIL = 256;
 const MAX_SPARES = 64;
@@ -69,15 +75,17 @@ const spares: Buffer<ArrayBuffer>[] = [];
 export class FrameReader {
   #delimiter: Delimiter;
   readonly #onFrame: FrameHandler;
+  readonly #onRun: RunHandler | null;
   #tail = EMPTY; // the bytes kept from earlier chunks are #tail[#from..#to)
   #from = 0;
   #to = 0;
   #stopped = false;
   #disturbed = false; // the callback stopped the reader or replaced the delimiter
 
-  constructor(delimiter: Delimiter, onFrame: FrameHandler) {
+  constructor(delimiter: Delimiter, onFrame: FrameHandler, onRun: RunHandler | null = null) {
     this.#delimiter = delimiter;
     this.#onFrame = onFrame;
+    this.#onRun = onRun;
   }
 
   /** Inside the callback: the next frame is cut by this one. */
@@ -131,12 +139,17 @@ export class FrameReader {
   /** Gives the frames of chunk[from..end) away; returns where the rest begins. */
   #cut(chunk: Buffer, from: number, end: number): number {
     const onFrame = this.#onFrame;
+    const onRun = this.#onRun;
     let start = from;
     while (!this.#stopped) {
       // The inner loop is the hot path: what a callback can change is looked at through one flag.
       const delimiter = this.#delimiter;
       this.#disturbed = false;
       while (!this.#disturbed) {
+        if (onRun) {
+          start = onRun(chunk, start, end);
+          if (this.#disturbed) break;
+        }
         const stop = delimiter(chunk, start, end);
         if (stop > end) return start;
         onFrame(chunk, start, stop);

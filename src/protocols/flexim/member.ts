@@ -11,6 +11,7 @@ import type { Pace } from '../../relay/paces.ts';
 import type { Relay } from '../../relay/relay.ts';
 import type { DatumOf } from '../../wire/datum.ts';
 import { acksProblem, answerCommand, ownUser, pong } from './commands.ts';
+import { LEAST_MESSAGE, plainTo, Run } from './runs.ts';
 import { messageEvent, REFUSED, statusFrame } from './status.ts';
 import {
   type Command,
@@ -35,6 +36,8 @@ interface Host {
   cut(reason: DropReason): void;
 }
 
+const run = new Run(); // the one at hand, of any member: it is passed on before anything else happens
+
 const NOBODY = 'nobody here has that name';
 
 export class Member implements Routed, Sender {
@@ -48,6 +51,7 @@ export class Member implements Routed, Sender {
   #wasted = 0; // other frames that came to nothing
   #unsettled = 0; // of them, on their way to the disk
   #unsettledBytes = 0;
+  #isRunning = false; // a run may be followed by another
   #isOutrunning = false; // not read from until the disk has caught up
 
   constructor(
@@ -103,6 +107,10 @@ export class Member implements Routed, Sender {
     this.#connection.reply(statusFrame('queueSent'));
   }
 
+  recycle(bytes: Buffer): void {
+    this.#connection.recycle(bytes);
+  }
+
   surrender(): void {
     this.#connection.surrender();
   }
@@ -115,8 +123,8 @@ export class Member implements Routed, Sender {
     this.#visitor.leave(statusFrame('replaced', 'replaced by a newer login'));
   }
 
-  handed(start: number, bytes: Buffer): void {
-    this.#outlet?.handed(start, bytes);
+  handed(start: number, bytes: Buffer): boolean {
+    return this.#outlet?.handed(start, bytes) ?? false;
   }
 
   written(position: number): void {
@@ -126,6 +134,7 @@ export class Member implements Routed, Sender {
   // ---- as a sender ----
 
   hold(): void {
+    this.#isRunning = false;
     this.#connection.hold();
   }
 
@@ -148,6 +157,25 @@ export class Member implements Routed, Sender {
 
   read(bytes: number): void {
     this.#pace.read(bytes, this.#messages + this.#wasted);
+  }
+
+  /** Messages to who is connected and can take them at once; the first of another kind goes by `frame`. */
+  run(bytes: Buffer, start: number, end: number): number {
+    if (end - start < LEAST_MESSAGE) return start;
+    const { router } = this.#relay;
+    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+    let at = start;
+    run.bytes = bytes;
+    for (this.#isRunning = true; this.#isRunning; at = run.end) {
+      const to = plainTo(view, at, end);
+      const outlet = to === 0 ? null : router.at(view, to);
+      if (!outlet) break;
+      run.find(view, at, end);
+      if (!outlet.pass(this, run)) break;
+      this.#messages += run.count;
+    }
+    run.clear();
+    return at;
   }
 
   frame(bytes: Buffer, start: number, end: number): void {

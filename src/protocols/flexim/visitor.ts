@@ -64,14 +64,18 @@ export class Visitor implements ConnectionHandler {
     else this.#stranger?.frame(bytes, start, end);
   }
 
+  run(bytes: Buffer, start: number, end: number): number {
+    return this.#member && !this.#isLeaving ? this.#member.run(bytes, start, end) : start;
+  }
+
   read(bytes: number): void {
     if (this.#isLeaving) return;
     if (this.#member) this.#member.read(bytes);
     else this.#stranger?.read(bytes);
   }
 
-  handed(start: number, bytes: Buffer): void {
-    this.#member?.handed(start, bytes);
+  handed(start: number, bytes: Buffer): boolean {
+    return this.#member?.handed(start, bytes) ?? false;
   }
 
   written(position: number): void {
