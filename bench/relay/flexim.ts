@@ -21,7 +21,8 @@ export async function logIn(port: number, { acks }: { readonly acks: boolean }):
 const frames = { sent: messageFrame, delivered: messageFrame };
 
 export const flexim: Wire = {
-  reply: '',
+  reply: null, // that a Message went by the queue, because its reader was too slow
+
   open: (port) => logIn(port, { acks: false }),
   ...frames,
 };
@@ -45,7 +46,7 @@ function acknowledge(): void {
 }
 
 export const fleximAcks: Wire = {
-  reply: '',
+  reply: null,
   async open(port: number, role: Role) {
     const line = await logIn(port, { acks: role === 'receiver' });
     taken.set(line, { messages: 0, isDue: false });

@@ -45,8 +45,17 @@ export function throughput(rows: readonly Row[], where: string): Report {
     `  ${' '.repeat(11)}${heads.map(wide).join('')}`,
     ...ratios,
     `  share of a core, server and load: ${shares(rows, names)}`,
+    ...queued(rows),
   ].join('\n');
   return { title, text, data: { kind: 'relay', where, rows }, bounds: rows.flatMap(bounds) };
+}
+
+/** On a machine with others a reader may be away for so long that the relay puts a part on its disk. */
+function queued(rows: readonly Row[]): readonly string[] {
+  const entries = rows.flatMap((row) => row.entries.filter((each) => each.queued > 0));
+  if (entries.length === 0) return [];
+  const runs = entries.reduce((sum, each) => sum + each.queued, 0);
+  return [`  in ${runs} runs a reader was late, and a part went by the relay's disk`];
 }
 
 /** That the load is not what is measured. */

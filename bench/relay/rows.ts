@@ -19,6 +19,7 @@ export interface Entry {
   readonly perCpu: number | null; // messages for a second of the server's processor time
   readonly serverCpu: number | null;
   readonly loadCpu: number;
+  readonly queued: number; // runs in which a part of the messages went by the queue
 }
 
 /** Ours by another, by the clock and by the server's processor time; null when one is missing. */
@@ -69,6 +70,7 @@ function entry(name: string, runs: readonly Rate[]): Entry {
     perCpu: of(cpu),
     serverCpu: of((run) => run.serverCpu ?? Number.NaN),
     loadCpu: of((run) => run.loadCpu) ?? 0,
+    queued: runs.filter(({ told }) => told > 0).length,
   };
 }
 

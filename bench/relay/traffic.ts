@@ -13,6 +13,8 @@ export interface Rate {
   /** Shares of a core; null where the system does not tell. */
   readonly serverCpu: number | null;
   readonly loadCpu: number;
+  /** Bytes in which senders were told that something went by the queue. */
+  readonly told: number;
 }
 
 export interface Span {
@@ -82,7 +84,7 @@ export class Traffic {
     line.bytes = 0;
     line.take = (bytes, length) => {
       line.bytes += length;
-      if (reply.length === 0)
+      if (reply === '')
         fail(`a sender was told: ${bytes.toString('latin1', 0, length).slice(0, 200)}`);
     };
   }
@@ -135,7 +137,9 @@ export class Traffic {
     this.#isOn = false;
     await this.#settled();
     const serverCpu = server === null || after === null ? null : (after - server) / seconds;
-    return { perSecond: messages / seconds, messages, serverCpu, loadCpu };
+    const { reply } = this.#users.wire;
+    const told = reply === null ? this.#flows.reduce((sum, { line }) => sum + line.bytes, 0) : 0;
+    return { perSecond: messages / seconds, messages, serverCpu, loadCpu, told };
   }
 
   /** Everything that was sent has come, once. */

@@ -10,8 +10,8 @@ export interface Wire {
   sent(to: string, payload: Buffer): Buffer;
   /** What the receiver gets for it. */
   delivered(to: string, payload: Buffer): Buffer;
-  /** What the server answers a sender for each message. */
-  readonly reply: string;
+  /** What the server answers a sender for each message; null: what it says now and then is noted. */
+  readonly reply: string | null;
   /** So many messages were taken by a receiver. */
   taken?(line: Line, messages: number): void;
 }

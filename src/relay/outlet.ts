@@ -366,11 +366,15 @@ export class Outlet implements Reader {
     this.#senders ??= new Set();
     this.#senders.add(sender);
     sender.hold();
-    this.#patience ??= setTimeout(() => {
-      this.#noPatienceUntil = this.#options.clock.now() + PENALTY_MS;
-      this.#letGo();
-    }, HOLD_MS);
+    // What the relay itself was too late to read is looked at first.
+    this.#patience ??= setTimeout(() => setImmediate(this.#lost), HOLD_MS);
   }
+
+  readonly #lost = (): void => {
+    if (!this.#senders) return;
+    this.#noPatienceUntil = this.#options.clock.now() + PENALTY_MS;
+    this.#letGo();
+  };
 
   #letGo(): void {
     if (this.#patience) clearTimeout(this.#patience);
