@@ -1,8 +1,8 @@
 // A channel that speaks in frames: cutting, output gathered and written once per turn of the event
 // loop, backpressure by not reading, and an account of every byte that waits to be written.
 
+import { fill, giveBlock, NO_BLOCK, takeBlock } from '../lib/blocks.ts';
 import { type Delimiter, FrameReader } from '../wire/frames.ts';
-import { giveBlock, NO_BLOCK, takeBlock } from './blocks.ts';
 import type { Channel } from './channel.ts';
 
 export interface ConnectionHandler {
@@ -34,7 +34,6 @@ export interface ConnectionOptions {
 const LINGER_MS = 5_000;
 const EARLY_BYTES = 64 * 1024;
 const SPARSE = 4; // a block that is filled by less than such a part is exchanged for a smaller one
-const SHORT = 32; // bytes that a loop copies faster
 
 let dirty: Connection[] = [];
 
@@ -134,11 +133,7 @@ export class Connection {
   #append(bytes: Buffer, start: number, length: number): void {
     const filled = this.#filled;
     if (this.#block.length < filled + length) this.#grow(filled + length);
-    const block = this.#block;
-    if (length <= SHORT)
-      for (let i = 0; i < length; i++) block[filled + i] = bytes[start + i] as number;
-    // Buffer.copy makes a view as well, and then some.
-    else block.set(new Uint8Array(bytes.buffer, bytes.byteOffset + start, length), filled);
+    fill(this.#block, filled, bytes, start, start + length);
     this.#filled = filled + length;
   }
 

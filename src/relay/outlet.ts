@@ -366,15 +366,17 @@ export class Outlet implements Reader {
     this.#senders ??= new Set();
     this.#senders.add(sender);
     sender.hold();
-    // What the relay itself was too late to read is looked at first.
-    this.#patience ??= setTimeout(() => setImmediate(this.#lost), HOLD_MS);
+    if (this.#patience) return;
+    // What the relay itself was too late to read is looked at first: then he may have caught up.
+    const patience = setTimeout(() => setImmediate(() => this.#lose(patience)), HOLD_MS);
+    this.#patience = patience;
   }
 
-  readonly #lost = (): void => {
-    if (!this.#senders) return;
+  #lose(patience: NodeJS.Timeout): void {
+    if (this.#patience !== patience) return;
     this.#noPatienceUntil = this.#options.clock.now() + PENALTY_MS;
     this.#letGo();
-  };
+  }
 
   #letGo(): void {
     if (this.#patience) clearTimeout(this.#patience);

@@ -1,6 +1,7 @@
 // Cutting a byte stream into frames. A Delimiter finds the end of the first frame, FrameReader cuts
 // there and knows nothing else. Slow twin: test/wire/slow-frames.ts.
 
+import { giveBlock, takeBlock } from '../lib/blocks.ts';
 import { FleximError } from '../lib/errors.ts';
 
 export const NEED_MORE = 0x7fff_ffff; // behind the end of any chunk
@@ -70,13 +71,13 @@ const FIRST_TAIL = 256;
 const MAX_SPARES = 64;
 const SHORT = 64; // bytes that a loop copies faster than Buffer.copy
 // Short tails go from reader to reader: to allocate one for each chunk halves the speed.
-const spares: Buffer<ArrayBuffer>[] = [];
+const spares: Buffer[] = [];
 
 export class FrameReader {
   #delimiter: Delimiter;
   readonly #onFrame: FrameHandler;
   readonly #onRun: RunHandler | null;
-  #tail = EMPTY; // the bytes kept from earlier chunks are #tail[#from..#to)
+  #tail: Buffer = EMPTY; // the bytes kept from earlier chunks are #tail[#from..#to)
   #from = 0;
   #to = 0;
   #stopped = false;
@@ -203,7 +204,7 @@ export class FrameReader {
     let size = FIRST_TAIL;
     while (size < kept + Math.max(kept, more)) size *= 2;
     // Not from Node's pool, 8 KiB of which a few bytes would hold on to.
-    const grown = (size === FIRST_TAIL && spares.pop()) || Buffer.allocUnsafeSlow(size);
+    const grown = (size === FIRST_TAIL && spares.pop()) || takeBlock(size);
     if (kept > 0) old.copy(grown, 0, this.#from, this.#to);
     release(old);
     this.#tail = grown;
@@ -219,8 +220,9 @@ export class FrameReader {
 }
 
 /** Takes back a tail that nobody reads any more. */
-function release(tail: Buffer<ArrayBuffer>): void {
-  if (tail.length === FIRST_TAIL && spares.length < MAX_SPARES) spares.push(tail);
+function release(tail: Buffer): void {
+  if (tail.length > FIRST_TAIL) giveBlock(tail);
+  else if (tail.length === FIRST_TAIL && spares.length < MAX_SPARES) spares.push(tail);
 }
 
 function tooLarge(length: number, max: number): FleximError {
