@@ -23,18 +23,21 @@ export interface Score<T> {
 }
 
 const WARM_PART = 0.3; // of a run, before it is measured
-const WARM_UP: Span = { warmMs: 0, ms: 400 }; // before the first cell: compilers are to be done
+const WARM_UP: Span = { warmMs: 0, ms: 1_500 }; // before the first cell: compilers are to be done
+const WARM_CELLS: readonly Cell[] = [
+  { bytes: 256, pairs: 16, spread: false },
+  { bytes: 256, pairs: 16, spread: true },
+];
 
 export const SERVER_CORE = 0;
 export const LOAD_CORE = 1;
 
 export function match(plan: Plan): Promise<Score<Rate>[]> {
   const span = spanOf(plan);
-  const warmUp = { bytes: 256, pairs: 16, spread: false };
   return playing(plan, async (loader, rivals) => {
     for (const rival of rivals) {
-      for (const spread of rival.wire === 'forward' ? [false] : [false, true])
-        await loader.run(rival, { ...warmUp, spread }, WARM_UP);
+      for (const cell of WARM_CELLS)
+        if (rival.wire !== 'forward' || !cell.spread) await loader.run(rival, cell, WARM_UP);
     }
     return eachCell(plan, rivals, (rival, cell) => loader.run(rival, cell, span));
   });

@@ -11,7 +11,7 @@ import type { Pace } from '../../relay/paces.ts';
 import type { Relay } from '../../relay/relay.ts';
 import type { DatumOf } from '../../wire/datum.ts';
 import { acksProblem, answerCommand, ownUser, pong } from './commands.ts';
-import { LEAST_MESSAGE, plainTo, Run } from './runs.ts';
+import { LEAST_ACK, plainAck, plainTo, Run } from './runs.ts';
 import { messageEvent, REFUSED, statusFrame } from './status.ts';
 import {
   type Command,
@@ -159,23 +159,38 @@ export class Member implements Routed, Sender {
     this.#pace.read(bytes, this.#messages + this.#wasted);
   }
 
-  /** Messages to who is connected and can take them at once; the first of another kind goes by `frame`. */
+  /**
+   * What comes most: Messages to who is connected and can take them at once, and acknowledgements that are
+   * right. The first frame of another kind goes by `frame`.
+   */
   run(bytes: Buffer, start: number, end: number): number {
-    if (end - start < LEAST_MESSAGE) return start;
-    const { router } = this.#relay;
+    if (end - start < LEAST_ACK) return start;
     const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
     let at = start;
     run.bytes = bytes;
-    for (this.#isRunning = true; this.#isRunning; at = run.end) {
-      const to = plainTo(view, at, end);
-      const outlet = to === 0 ? null : router.at(view, to);
-      if (!outlet) break;
-      run.find(view, at, end);
-      if (!outlet.pass(this, run)) break;
-      this.#messages += run.count;
+    for (this.#isRunning = true; this.#isRunning; ) {
+      const next = bytes[at] === MESSAGE ? this.#pass(view, at, end) : this.#acked(view, at, end);
+      if (next === at) break;
+      at = next;
     }
     run.clear();
     return at;
+  }
+
+  #pass(view: DataView, start: number, end: number): number {
+    const to = plainTo(view, start, end);
+    const outlet = to === 0 ? null : this.#relay.router.at(view, to);
+    if (!outlet) return start;
+    run.find(view, start, end);
+    if (!outlet.pass(this, run)) return start;
+    this.#messages += run.count;
+    return run.end;
+  }
+
+  #acked(view: DataView, start: number, end: number): number {
+    const n = plainAck(view, start, end);
+    if (n < 0 || !this.#outlet || n <= this.#outlet.acknowledged) return start;
+    return this.#outlet.acknowledge(n) ? start + FRAME_HEAD + view.getUint16(start + 1) : start;
   }
 
   frame(bytes: Buffer, start: number, end: number): void {

@@ -1,10 +1,12 @@
-// Messages as most clients write them, found without decoding: a map whose first key is `to`, as a fixstr,
+// What comes most, found without decoding. Messages as most clients write them: a map whose first key is `to`, as a fixstr,
 // with a key of 64 hex digits. What looks otherwise is for `findTo`. docs/protocols/flexim.md §6.1.
 //
 //   03 | u16 length | 8n | a2 't' 'o' d9 | 40 | 64 digits | …
 
 import { FRAME_HEAD, MESSAGE } from './wire.ts';
 
+const COMMAND = 2;
+const ZERO = 0x30;
 const TO = 0xa2746fd9 | 0;
 const DIGITS = 64;
 const TO_AT = FRAME_HEAD + 6; // where the digits begin in a frame
@@ -66,4 +68,32 @@ function isLike(view: DataView, start: number, at: number): boolean {
     if (view.getInt32(first + i) !== view.getInt32(other + i)) return false;
   const last = PREFIX - 4; // it overlaps the one before
   return view.getInt32(first + last) === view.getInt32(other + last);
+}
+
+// An acknowledgement as our client writes it. One comes for each turn of a busy reader, so that decoding
+// it costs more than the Messages it is for:
+//
+//   02 | u16 length | 82 a3 'cmd' a3 'ACK' a7 'payload' 91 | a0 + digits | digits
+const ACK = Buffer.from('82a3636d64a341434ba77061796c6f616491', 'hex');
+const ACK_HEAD = FRAME_HEAD + ACK.length + 1;
+export const LEAST_ACK = ACK_HEAD + 1;
+const MOST_DIGITS = 15;
+
+/** What it acknowledges, or -1 when the frame at `start` is another, not whole, or written otherwise. */
+export function plainAck(view: DataView, start: number, end: number): number {
+  if (end - start < LEAST_ACK || view.getUint8(start) !== COMMAND) return -1;
+  const digits = view.getUint16(start + 1) - ACK.length - 1;
+  const from = start + ACK_HEAD;
+  if (digits < 1 || digits > MOST_DIGITS || from + digits > end) return -1;
+  if (view.getUint8(from - 1) !== 0xa0 + digits) return -1;
+  for (let i = 0; i < ACK.length; i++)
+    if (view.getUint8(start + FRAME_HEAD + i) !== ACK[i]) return -1;
+  const isPadded = digits > 1 && view.getUint8(from) === ZERO;
+  let n = 0;
+  for (let at = from; at < from + digits; at++) {
+    const digit = view.getUint8(at) - ZERO;
+    if (digit < 0 || digit > 9) return -1;
+    n = n * 10 + digit;
+  }
+  return isPadded ? -1 : n;
 }

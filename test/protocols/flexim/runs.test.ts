@@ -5,10 +5,10 @@ import { encode } from '@msgpack/msgpack';
 import fc from 'fast-check';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { MOST_IN_RUN, plainTo, Run } from '../../../src/protocols/flexim/runs.ts';
+import { MOST_IN_RUN, plainAck, plainTo, Run } from '../../../src/protocols/flexim/runs.ts';
 import { FRAME_HEAD, findTo, found } from '../../../src/protocols/flexim/wire.ts';
 import { count } from '../../count.ts';
-import { frame } from '../../peer.ts';
+import { command, frame } from '../../peer.ts';
 
 const test = suite('flexim runs');
 const ALICE = 'ab'.repeat(32);
@@ -100,6 +100,24 @@ test('a frame that is another in any byte up to the end of `to` ends the run', (
     run.find(viewOf(bytes), 0, bytes.length);
     assert.is(run.count, 1, `byte ${at}`);
   }
+});
+
+test('an acknowledgement is read as it is decoded, and none that is written otherwise', () => {
+  for (const text of ['0', '1', '7', '10', '4096', '123456789012345']) {
+    const bytes = Buffer.concat([Buffer.alloc(3), command('ACK', text), Buffer.alloc(3)]);
+    const end = bytes.length - 3;
+    assert.is(plainAck(viewOf(bytes), 3, end), Number(text));
+    assert.is(plainAck(viewOf(bytes), 3, end - 1), -1, 'not whole');
+    for (let at = 3; at < end - text.length; at++) {
+      const other = Buffer.from(bytes);
+      other[at] = (other[at] as number) ^ 0x40;
+      assert.is(plainAck(viewOf(other), 3, end), -1, `byte ${at}`);
+    }
+  }
+  for (const text of ['', '01', '00', '-1', '1.5', '1e3', ' 1', '1234567890123456', 'x'])
+    assert.is(plainAck(viewOf(command('ACK', text)), 0, command('ACK', text).length), -1, text);
+  for (const other of [command('ACK'), command('ACK', '1', '2'), command('ACKS', '1')])
+    assert.is(plainAck(viewOf(other), 0, other.length), -1);
 });
 
 test.run();
