@@ -18,6 +18,7 @@ export function pinned(core: number | null, command: readonly string[]): readonl
 
 export class Child {
   readonly #process: ChildProcess;
+  readonly #closed: Promise<unknown>;
   #output = '';
   #isOver = false;
 
@@ -30,7 +31,7 @@ export class Child {
     this.#process.stdout?.on('data', (bytes) => {
       this.#output += bytes;
     });
-    this.#process.on('close', () => {
+    this.#closed = once(this.#process, 'close').then(() => {
       this.#isOver = true;
     });
   }
@@ -48,8 +49,8 @@ export class Child {
         return line;
       }
       if (this.#isOver) throw new Error('a program of the bench ended without an answer');
-      const over = once(this.#process, 'close');
-      await Promise.race([once(this.#process.stdout as NodeJS.ReadableStream, 'data'), over]);
+      const more = new Promise((resolve) => this.#process.stdout?.once('data', resolve));
+      await Promise.race([more, this.#closed]);
     }
   }
 
@@ -63,9 +64,8 @@ export class Child {
 
   async stop(signal: NodeJS.Signals = 'SIGKILL'): Promise<void> {
     if (this.#isOver) return;
-    const closed = once(this.#process, 'close');
     this.#process.kill(signal);
-    await closed;
+    await this.#closed;
   }
 }
 

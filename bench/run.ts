@@ -12,7 +12,11 @@ import { mailbox } from './mailbox.ts';
 import { type Contest, machine, measure, type Report, table } from './measure.ts';
 import { messenger } from './messenger.ts';
 import { HELP, type Options, parseOptions } from './options.ts';
+import { crowd } from './relay/crowd.ts';
 import { latency, relay } from './relay/index.ts';
+import { logins } from './relay/logins.ts';
+import { soak } from './relay/soak.ts';
+import { resultsOf, writeResults } from './results.ts';
 import { screen } from './screen.ts';
 import { start } from './start.ts';
 
@@ -24,6 +28,8 @@ const BENCHES: Readonly<Record<string, Bench>> = {
   envelope: async () => [compete(envelopes()), handshakes()],
   relay,
   latency,
+  logins,
+  crowd,
   idle,
   flood,
   start,
@@ -31,7 +37,9 @@ const BENCHES: Readonly<Record<string, Bench>> = {
   chat,
   mailbox,
   messenger,
+  soak,
 };
+const BY_NAME_ONLY = ['soak']; // it takes ten minutes
 
 function compete(contest: Contest): Report {
   const result = measure(contest);
@@ -59,7 +67,8 @@ function chosen(names: readonly string[]): readonly string[] {
     console.error(`no bench ${unknown.join(', ')}; there are: ${all.join(', ')}`);
     process.exit(64);
   }
-  return names.length === 0 || names.includes('all') ? all : names;
+  if (names.length > 0 && !names.includes('all')) return names;
+  return all.filter((name) => names.includes(name) || !BY_NAME_ONLY.includes(name));
 }
 
 if (process.argv.includes('--help')) {
@@ -75,9 +84,9 @@ for (const name of chosen(told.names))
     reports.push(report);
     if (!isQuiet) console.log(`\n${report.text}`);
   }
+if (told.results) writeResults(reports, process.argv.slice(2));
 if (told.json !== null) {
-  const results = reports.map(({ title, data }) => ({ title, data }));
-  const json = `${JSON.stringify({ machine: machine(), results }, null, 2)}\n`;
+  const json = `${JSON.stringify(resultsOf(reports, process.argv.slice(2)), null, 2)}\n`;
   if (isQuiet) process.stdout.write(json);
   else writeFileSync(told.json, json);
 }

@@ -97,7 +97,7 @@ async function eachCell<T extends Rate | Delay>(
 }
 
 /** Each round begins with another, every other one backwards. */
-function turns<T>(all: readonly T[], round: number): readonly T[] {
+export function turns<T>(all: readonly T[], round: number): readonly T[] {
   const from = round % all.length;
   const turned = [...all.slice(from), ...all.slice(0, from)];
   return round % 2 === 0 ? turned : turned.reverse();

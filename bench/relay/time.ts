@@ -19,3 +19,12 @@ export function ownCpu(): number {
   const { user, system } = process.cpuUsage();
   return (user + system) / 1e6;
 }
+
+/** Of a process and its children. */
+export function cpuOfAll(pid: number): number {
+  const tasks = readdirSync(`/proc/${pid}/task`);
+  const children = tasks.flatMap((task) =>
+    readFileSync(`/proc/${pid}/task/${task}/children`, 'latin1').split(' ').filter(Boolean),
+  );
+  return children.reduce((sum, child) => sum + cpuOfAll(Number(child)), cpuOf(pid) ?? 0);
+}
