@@ -95,18 +95,18 @@ async function drained(): Promise<Report> {
 async function crowded(): Promise<Report> {
   const place = new Place();
   try {
-    let full = await place.relay(UNLIMITED, 'full');
-    const empty = await place.relay(UNLIMITED, 'empty');
+    let full = await place.relay(UNLIMITED, { name: 'full' });
+    const empty = await place.relay(UNLIMITED, { name: 'empty' });
     await ask('load.ts', { ...fillOf(full.port, MANY), recipients: 1_000 });
     const both = { task: 'logins', ports: [full.port, empty.port], rounds: LOGINS };
     const { times } = await ask<{ times: [number[], number[]] }>('load.ts', both);
     const [crowd, alone] = times;
     const slower = median(crowd.map((each, i) => each / (alone[i] as number)));
     await full.child.stop('SIGTERM');
-    full = await place.relay(UNLIMITED, 'full');
+    full = await place.relay(UNLIMITED, { name: 'full' });
     const clean = full.startMs;
     await full.child.stop('SIGKILL');
-    full = await place.relay(UNLIMITED, 'full');
+    full = await place.relay(UNLIMITED, { name: 'full' });
     const killed = full.startMs;
     const ms = (value: number) => value.toFixed(1);
     const title = `with ${MANY} Messages queued for others`;

@@ -11,20 +11,27 @@ import { parseAddress } from '../src/lib/address.ts';
 // On SIGUSR2 a process collects its garbage and says so.
 const COLLECT = `data:text/javascript,process.on('SIGUSR2',()=>{gc();gc();process.stdout.write('collected\\n')})`;
 
+/** A command that runs on one core, or on all of them for null. */
+export function pinned(core: number | null, command: readonly string[]): readonly string[] {
+  return core === null ? command : ['taskset', '-c', String(core), ...command];
+}
+
 export class Child {
   readonly #process: ChildProcess;
+  readonly #closed: Promise<unknown>;
   #output = '';
   #isOver = false;
 
-  constructor(args: readonly string[], env: NodeJS.ProcessEnv = {}) {
-    this.#process = spawn(process.execPath, ['--expose-gc', '--import', COLLECT, ...args], {
+  constructor(args: readonly string[], env: NodeJS.ProcessEnv = {}, core: number | null = null) {
+    const [command, ...rest] = pinned(core, [process.execPath, '--expose-gc', '--import', COLLECT]);
+    this.#process = spawn(command as string, [...rest, ...args], {
       env: { ...process.env, ...env },
       stdio: ['ignore', 'pipe', 'inherit'],
     });
     this.#process.stdout?.on('data', (bytes) => {
       this.#output += bytes;
     });
-    this.#process.on('close', () => {
+    this.#closed = once(this.#process, 'close').then(() => {
       this.#isOver = true;
     });
   }
@@ -42,8 +49,8 @@ export class Child {
         return line;
       }
       if (this.#isOver) throw new Error('a program of the bench ended without an answer');
-      const over = once(this.#process, 'close');
-      await Promise.race([once(this.#process.stdout as NodeJS.ReadableStream, 'data'), over]);
+      const more = new Promise((resolve) => this.#process.stdout?.once('data', resolve));
+      await Promise.race([more, this.#closed]);
     }
   }
 
@@ -57,9 +64,8 @@ export class Child {
 
   async stop(signal: NodeJS.Signals = 'SIGKILL'): Promise<void> {
     if (this.#isOver) return;
-    const closed = once(this.#process, 'close');
     this.#process.kill(signal);
-    await closed;
+    await this.#closed;
   }
 }
 
@@ -93,7 +99,10 @@ export class Place {
   readonly path = mkdtempSync(join(tmpdir(), 'flexim-bench-'));
   readonly #relays: Child[] = [];
 
-  async relay(settings: RelaySettings = {}, name = 'relay'): Promise<BenchRelay> {
+  async relay(
+    settings: RelaySettings = {},
+    { name = 'relay', core = null }: { name?: string; core?: number | null } = {},
+  ): Promise<BenchRelay> {
     const began = performance.now();
     const env = Object.entries(settings).map(([key, value]) => [`FLEXIM_${key}`, value]);
     const child = new Child(
@@ -103,6 +112,7 @@ export class Place {
         ...['--data', join(this.path, name), '--keys', join(this.path, `${name}-keys`)],
       ],
       { ...Object.fromEntries(env), XDG_CONFIG_HOME: this.path, XDG_DATA_HOME: this.path },
+      core,
     );
     this.#relays.push(child);
     const { port } = parseAddress(await child.line());

@@ -63,12 +63,13 @@ function cutter({ frame }: Heard): (chunk: Buffer) => void {
 
 /** A Message whose frame has so many bytes. */
 export function messageOf(to: string, size: number): Buffer {
-  const empty = frameOf(to, new Uint8Array(0)).length;
+  const empty = messageFrame(to, new Uint8Array(0)).length;
   const head = size - empty >= 256 ? 1 : 0; // a longer bin has a longer head
-  return frameOf(to, new Uint8Array(Math.max(0, size - empty - head)).fill(0x2e));
+  return messageFrame(to, new Uint8Array(Math.max(0, size - empty - head)).fill(0x2e));
 }
 
-function frameOf(to: string, msg: Uint8Array): Buffer {
+/** A Message as our client writes it. */
+export function messageFrame(to: string, msg: Uint8Array): Buffer {
   const body = encode({ to, from: '', flags: [], date: 0, msg });
   return Buffer.concat([Buffer.from([3, body.length >> 8, body.length & 0xff]), body]);
 }

@@ -1,15 +1,21 @@
 // A channel that speaks in frames: cutting, output gathered and written once per turn of the event
 // loop, backpressure by not reading, and an account of every byte that waits to be written.
 
+import { fill, giveBlock, NO_BLOCK, takeBlock } from '../lib/blocks.ts';
 import { type Delimiter, FrameReader } from '../wire/frames.ts';
 import type { Channel } from './channel.ts';
 
 export interface ConnectionHandler {
   /** The memory is the connection's again on return. What it throws is passed to `failed`. */
   frame(bytes: Buffer, start: number, end: number): void;
+  /** May take whole frames from the head of what came; where it stopped. The next goes to `frame`. */
+  run?(bytes: Buffer, start: number, end: number): number;
   failed(error: Error): void;
-  /** A piece of the output, from this place on, was handed to the channel; it does not change any more. */
-  handed?(start: number, bytes: Buffer): void;
+  /**
+   * A piece of the output, from this place on, was handed to the channel; it does not change any more.
+   * True: it is kept, and given back by `recycle`, or never.
+   */
+  handed?(start: number, bytes: Buffer): boolean;
   /** The output is written up to this place. */
   written?(position: number): void;
   /** So many bytes came, and what could be cut of them was; not called while it is ending. */
@@ -27,10 +33,9 @@ export interface ConnectionOptions {
 
 type Taker = (channel: Channel, early: Buffer) => void;
 
-const FIRST_BLOCK = 512;
 const LINGER_MS = 5_000;
 const EARLY_BYTES = 64 * 1024;
-const EMPTY = Buffer.alloc(0);
+const SPARSE = 4; // a block that is filled by less than such a part is exchanged for a smaller one
 
 let dirty: Connection[] = [];
 
@@ -38,7 +43,7 @@ let dirty: Connection[] = [];
 export function flushAll(): void {
   const turn = dirty;
   dirty = [];
-  for (const connection of turn) connection.flush();
+  for (const connection of turn) connection.turned();
 }
 
 export class Connection {
@@ -46,8 +51,11 @@ export class Connection {
   readonly #handler: ConnectionHandler;
   readonly #options: ConnectionOptions;
   readonly #reader: FrameReader;
-  #block = EMPTY; // output gathered since the last write: #block[0..#filled)
+  #block: Buffer = NO_BLOCK; // output gathered since the last write: #block[0..#filled)
   #filled = 0;
+  #usual = 0; // bytes of the last write: so large is the next block
+  #handed: Buffer = NO_BLOCK; // what is being written
+  #isKept = false; // by the handler
   #writing = 0; // bytes handed to the channel, not yet written
   #written = 0; // bytes written in all
   #received = 0;
@@ -71,8 +79,10 @@ export class Connection {
     this.channel = channel;
     this.#handler = handler;
     this.#options = options;
-    this.#reader = new FrameReader(delimiter, (bytes, start, end) =>
-      handler.frame(bytes, start, end),
+    this.#reader = new FrameReader(
+      delimiter,
+      (bytes, start, end) => handler.frame(bytes, start, end),
+      handler.run ? (bytes, start, end) => handler.run?.(bytes, start, end) ?? start : null,
     );
     channel.open(this);
   }
@@ -131,11 +141,10 @@ export class Connection {
   send(bytes: Buffer, start = 0, end = bytes.length): void {
     if (this.#over || this.#ending) return;
     const length = end - start;
-    if (this.#block.length < this.#filled + length) this.#grow(this.#filled + length);
-    bytes.copy(this.#block, this.#filled, start, end);
-    this.#filled += length;
-    this.#options.account?.(length);
     // A burst must not look like a slow reader: much goes out early, while the turn goes on.
+    if (this.#filled + length > EARLY_BYTES && this.#writing === 0) this.flush();
+    this.#append(bytes, start, length);
+    this.#options.account?.(length);
     if (this.#filled >= EARLY_BYTES && this.#writing === 0) this.flush();
     if (this.#scheduled || this.#filled === 0) return;
     this.#scheduled = true;
@@ -150,6 +159,13 @@ export class Connection {
     this.#scheduled = wasScheduled;
   }
 
+  #append(bytes: Buffer, start: number, length: number): void {
+    const filled = this.#filled;
+    if (this.#block.length < filled + length) this.#grow(filled + length);
+    fill(this.#block, filled, bytes, start, start + length);
+    this.#filled = filled + length;
+  }
+
   /** Like `send`, for an answer to the other side: who does not read his answers is not read from. */
   reply(bytes: Buffer): void {
     this.send(bytes);
@@ -159,16 +175,43 @@ export class Connection {
     this.hold();
   }
 
+  /** At the end of a turn of the event loop. */
+  turned(): void {
+    this.#scheduled = false;
+    this.flush();
+  }
+
+  /** What goes out next; who keeps it must not keep a large block for a few bytes. */
+  #gathered(): Buffer {
+    const [block, filled] = [this.#block, this.#filled];
+    if (filled * SPARSE >= block.length) return block.subarray(0, filled);
+    const small = takeBlock(filled);
+    if (small.length < block.length) {
+      block.copy(small, 0, 0, filled);
+      giveBlock(block);
+      return small.subarray(0, filled);
+    }
+    giveBlock(small);
+    return block.subarray(0, filled);
+  }
+
+  /** The handler needs a piece no more that it kept. */
+  recycle(bytes: Buffer): void {
+    if (bytes === this.#handed) this.#isKept = false;
+    else giveBlock(bytes);
+  }
+
   /** Writes what was gathered, unless a write is under way: then that write's end does it. */
   flush(): void {
-    this.#scheduled = false;
     if (this.#over) return;
     if (this.#filled > 0 && this.#writing === 0) {
       this.#writing = this.#filled;
-      const bytes = this.#block.subarray(0, this.#filled);
-      this.#block = EMPTY;
+      this.#usual = this.#filled;
+      const bytes = this.#gathered();
+      this.#block = NO_BLOCK;
       this.#filled = 0;
-      this.#handler.handed?.(this.#written, bytes);
+      this.#handed = bytes;
+      this.#isKept = this.#handler.handed?.(this.#written, bytes) ?? false;
       this.channel.write(bytes, this.#wrote);
     }
     if (this.#ending && this.#filled === 0 && !this.#ended) {
@@ -183,6 +226,8 @@ export class Connection {
     this.#written += this.#writing;
     this.#options.account?.(-this.#writing);
     this.#writing = 0;
+    if (!this.#isKept) giveBlock(this.#handed);
+    this.#handed = NO_BLOCK;
     this.flush();
     this.#handler.written?.(this.#written);
     if (this.waiting === 0) this.#replies = 0;
@@ -251,7 +296,8 @@ export class Connection {
     if (this.#linger) clearTimeout(this.#linger);
     this.#options.account?.(-this.waiting);
     this.surrender();
-    this.#block = EMPTY;
+    this.#block = NO_BLOCK;
+    this.#handed = NO_BLOCK;
     this.#filled = 0;
     this.#writing = 0;
     this.#handler.closed(error);
@@ -266,10 +312,10 @@ export class Connection {
   }
 
   #grow(atLeast: number): void {
-    let size = Math.max(FIRST_BLOCK, this.#block.length * 2);
-    while (size < atLeast) size *= 2;
-    const grown = Buffer.allocUnsafeSlow(size);
-    this.#block.copy(grown, 0, 0, this.#filled);
+    const old = this.#block;
+    const grown = takeBlock(old === NO_BLOCK ? Math.max(atLeast, this.#usual) : atLeast);
+    old.copy(grown, 0, 0, this.#filled);
+    giveBlock(old);
     this.#block = grown;
   }
 }

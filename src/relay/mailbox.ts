@@ -142,6 +142,13 @@ export class Mailbox {
     return this.#account.next++;
   }
 
+  /** So many numbers in a row; the first of them. */
+  nextNumbers(count: number): number {
+    const first = this.#account.next;
+    this.#account.next += count;
+    return first;
+  }
+
   /** Whether a Message more of that sender would go beyond what is allowed. */
   refusal(sender: string, length: number, limits: Limits): Refusal | null {
     const { count, bytes } = this.#account;

@@ -9,10 +9,10 @@ import type { Mailbox, Poster, Reader, Refusal } from './mailbox.ts';
 import type { Memory } from './memory.ts';
 import type { Queue } from './queue.ts';
 import type { Segment } from './segment.ts';
-import { Window } from './window.ts';
+import { type Lengths, type Recycler, Window } from './window.ts';
 
 /** What an outlet needs of a connection. */
-export interface Member {
+export interface Member extends Recycler {
   readonly key: string;
   /** Bytes that wait to be written. */
   readonly waiting: number;
@@ -42,6 +42,13 @@ export interface Incoming {
   readonly sender: Sender;
   readonly to: string;
   readonly n: number;
+  readonly bytes: Buffer;
+  readonly start: number;
+  readonly end: number;
+}
+
+/** Messages of one sender, as they came in: bytes[start..end). */
+export interface Passed extends Lengths {
   readonly bytes: Buffer;
   readonly start: number;
   readonly end: number;
@@ -124,6 +131,22 @@ export class Outlet implements Reader {
 
   // ---- what comes for him ----
 
+  /** Delivers all of them in one piece; false when nothing was done, and each must go by `deliver`. */
+  pass(sender: Sender, run: Passed): boolean {
+    const { bytes, start, end, count } = run;
+    const { mailbox, durable } = this.#options;
+    if (!this.#isLive || durable || !this.#hasRoom(end - start, count) || this.#isTight)
+      return false;
+    const number = mailbox.nextNumbers(count);
+    this.#sentTo = number + count - 1;
+    this.#begin();
+    this.#window.pushRun(number, sender.key, this.member.position, run);
+    this.#sent += count;
+    this.member.deliver(bytes, start, end);
+    if (this.#lags(1 / 4)) this.#wait(sender);
+    return true;
+  }
+
   deliver(message: Incoming): Outcome {
     const { bytes, start, end, sender } = message;
     const length = end - start;
@@ -133,7 +156,7 @@ export class Outlet implements Reader {
     const number = mailbox.nextNumber();
     this.#sentTo = number;
     this.#send(number, sender.key, bytes, start, end);
-    if (this.member.waiting > this.#options.limits.waitingBytes / 4) this.#wait(sender);
+    if (this.#lags(1 / 4)) this.#wait(sender);
     return 'delivered';
   }
 
@@ -170,10 +193,10 @@ export class Outlet implements Reader {
     if (this.#window.count === 0) this.#progress = this.#options.clock.now();
   }
 
-  #hasRoom(length: number): boolean {
+  #hasRoom(length: number, messages = 1): boolean {
     const { member, limits, memory, members } = this.#options;
     const { count, bytes } = this.#window;
-    if (count >= limits.windowMessages) return false;
+    if (count + messages > limits.windowMessages) return false;
     if (count > 0 && bytes + length > limits.windowBytes) return false;
     return member.waiting === 0 || member.waiting + length <= memory.share(members());
   }
@@ -235,25 +258,22 @@ export class Outlet implements Reader {
   // ---- what becomes of it ----
 
   /** A piece of the output was handed to the channel. */
-  handed(start: number, bytes: Buffer): void {
-    if (this.#isOver) return;
-    this.#window.keep(start, bytes);
+  handed(start: number, bytes: Buffer): boolean {
+    if (this.#isOver) return false;
+    const isKept = this.#window.keep(start, bytes);
     this.#account();
+    return isKept;
   }
 
   /** The output is written up to here. Without acknowledgements it is delivered then. */
   written(position: number): void {
     if (this.#isOver) return; // another may have taken the mailbox on
     this.#progress = this.#options.clock.now();
-    let last = 0;
-    while (this.#window.firstEnd <= position) {
-      if (this.#acks && this.#before === 0) break;
-      last = Math.max(last, this.#window.shift());
-      if (this.#acks) this.#before--;
-    }
+    const before = this.#window.count;
+    const last = this.#window.forgetTo(position, this.#acks ? this.#before : before);
+    if (this.#acks) this.#before -= before - this.#window.count;
     this.#delivered(last);
-    if (this.#senders && this.member.waiting <= this.#options.limits.waitingBytes / 8)
-      this.#letGo();
+    if (this.#senders && !this.#lags(1 / 8)) this.#letGo();
   }
 
   /** Acknowledgements are on from the next Message on. */
@@ -273,19 +293,18 @@ export class Outlet implements Reader {
   acknowledge(n: number): boolean {
     if (this.#isOver || !this.#acks || n > this.#sent || n < this.#acked) return false;
     if (n === this.#acked) return true;
-    let last = 0;
-    for (let left = this.#before + n - this.#acked; left > 0; left--)
-      last = Math.max(last, this.#window.shift());
+    const last = this.#window.forget(this.#before + n - this.#acked);
     this.#before = 0;
     this.#acked = n;
     this.#progress = this.#options.clock.now();
     this.#delivered(last);
+    if (this.#senders && !this.#lags(1 / 8)) this.#letGo();
     return true;
   }
 
   #delivered(last: number): void {
     const { mailbox, queue } = this.#options;
-    this.#window.release();
+    this.#window.release(this.member);
     this.#account();
     if (last > 0) queue.removeTo(mailbox, last);
     this.pump();
@@ -333,16 +352,30 @@ export class Outlet implements Reader {
 
   // ---- fast senders ----
 
+  /** Waits to be written, or to be acknowledged: more than this part of what may. */
+  #lags(part: number): boolean {
+    const { waitingBytes, windowMessages, windowBytes } = this.#options.limits;
+    const { count, bytes } = this.#window;
+    if (this.member.waiting > waitingBytes * part) return true;
+    return count > windowMessages * 2 * part || bytes > windowBytes * 2 * part;
+  }
+
   /** A sender who outruns this reader is not read from for a moment; then the queue takes over. */
   #wait(sender: Sender): void {
     if (this.#options.clock.now() < this.#noPatienceUntil || this.#senders?.has(sender)) return;
     this.#senders ??= new Set();
     this.#senders.add(sender);
     sender.hold();
-    this.#patience ??= setTimeout(() => {
-      this.#noPatienceUntil = this.#options.clock.now() + PENALTY_MS;
-      this.#letGo();
-    }, HOLD_MS);
+    if (this.#patience) return;
+    // What the relay itself was too late to read is looked at first: then he may have caught up.
+    const patience = setTimeout(() => setImmediate(() => this.#lose(patience)), HOLD_MS);
+    this.#patience = patience;
+  }
+
+  #lose(patience: NodeJS.Timeout): void {
+    if (this.#patience !== patience) return;
+    this.#noPatienceUntil = this.#options.clock.now() + PENALTY_MS;
+    this.#letGo();
   }
 
   #letGo(): void {

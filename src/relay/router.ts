@@ -4,6 +4,7 @@
 import { parseKey } from '../lib/address.ts';
 import type { Clock } from '../lib/time.ts';
 import type { Drops } from './drops.ts';
+import { KeyMap } from './keys.ts';
 import type { Limits } from './limits.ts';
 import { Memory } from './memory.ts';
 import { type Incoming, type Member, type Outcome, Outlet, post } from './outlet.ts';
@@ -31,6 +32,7 @@ export interface RouterOptions {
 export class Router {
   readonly memory: Memory;
   readonly #outlets = new Map<string, Outlet>();
+  readonly #byKey = new KeyMap<Outlet>(); // the same
   readonly #known = new Set<string>();
   readonly #options: RouterOptions;
   readonly #members = () => this.#outlets.size; // one for all outlets: idle ones cost memory
@@ -69,13 +71,22 @@ export class Router {
       acks,
     });
     this.#outlets.set(member.key, outlet);
+    this.#byKey.set(member.key, outlet);
     return outlet;
   }
 
   /** Nothing new goes to this connection; what it was sent may still arrive, until `close`. */
   leave(outlet: Outlet): void {
-    if (this.#outlets.get(outlet.key) === outlet) this.#outlets.delete(outlet.key);
+    if (this.#outlets.get(outlet.key) === outlet) {
+      this.#outlets.delete(outlet.key);
+      this.#byKey.delete(outlet.key);
+    }
     outlet.leave();
+  }
+
+  /** Who is connected with the key whose 64 digits lie at this place; null when nobody is. */
+  at(view: DataView, place: number): Outlet | null {
+    return this.#byKey.at(view, place);
   }
 
   /** Delivers or queues a Message, or says why not. */

@@ -1,6 +1,7 @@
 // Cutting a byte stream into frames. A Delimiter finds the end of the first frame, FrameReader cuts
 // there and knows nothing else. Slow twin: test/wire/slow-frames.ts.
 
+import { giveBlock, takeBlock } from '../lib/blocks.ts';
 import { FleximError } from '../lib/errors.ts';
 
 export const NEED_MORE = 0x7fff_ffff; // behind the end of any chunk
@@ -59,25 +60,33 @@ export function exactly(n: number): Delimiter {
 /** Gets the frame `bytes[start..end)`; the memory is the reader's again when the call returns. */
 export type FrameHandler = (bytes: Buffer, start: number, end: number) => void;
 
+/**
+ * Takes as many whole frames from the head of `bytes[start..end)` as it likes, and says where it stopped.
+ * The frame there, if it is whole, goes to the FrameHandler.
+ */
+export type RunHandler = (bytes: Buffer, start: number, end: number) => number;
+
 const EMPTY = Buffer.alloc(0);
 const FIRST_TAIL = 256;
 const MAX_SPARES = 64;
 const SHORT = 64; // bytes that a loop copies faster than Buffer.copy
 // Short tails go from reader to reader: to allocate one for each chunk halves the speed.
-const spares: Buffer<ArrayBuffer>[] = [];
+const spares: Buffer[] = [];
 
 export class FrameReader {
   #delimiter: Delimiter;
   readonly #onFrame: FrameHandler;
-  #tail = EMPTY; // the bytes kept from earlier chunks are #tail[#from..#to)
+  readonly #onRun: RunHandler | null;
+  #tail: Buffer = EMPTY; // the bytes kept from earlier chunks are #tail[#from..#to)
   #from = 0;
   #to = 0;
   #stopped = false;
   #disturbed = false; // the callback stopped the reader or replaced the delimiter
 
-  constructor(delimiter: Delimiter, onFrame: FrameHandler) {
+  constructor(delimiter: Delimiter, onFrame: FrameHandler, onRun: RunHandler | null = null) {
     this.#delimiter = delimiter;
     this.#onFrame = onFrame;
+    this.#onRun = onRun;
   }
 
   /** Inside the callback: the next frame is cut by this one. */
@@ -139,12 +148,17 @@ export class FrameReader {
   /** Gives the frames of chunk[from..end) away; returns where the rest begins. */
   #cut(chunk: Buffer, from: number, end: number): number {
     const onFrame = this.#onFrame;
+    const onRun = this.#onRun;
     let start = from;
     while (!this.#stopped) {
       // The inner loop is the hot path: what a callback can change is looked at through one flag.
       const delimiter = this.#delimiter;
       this.#disturbed = false;
       while (!this.#disturbed) {
+        if (onRun) {
+          start = onRun(chunk, start, end);
+          if (this.#disturbed) break;
+        }
         const stop = delimiter(chunk, start, end);
         if (stop > end) return start;
         onFrame(chunk, start, stop);
@@ -198,7 +212,7 @@ export class FrameReader {
     let size = FIRST_TAIL;
     while (size < kept + Math.max(kept, more)) size *= 2;
     // Not from Node's pool, 8 KiB of which a few bytes would hold on to.
-    const grown = (size === FIRST_TAIL && spares.pop()) || Buffer.allocUnsafeSlow(size);
+    const grown = (size === FIRST_TAIL && spares.pop()) || takeBlock(size);
     if (kept > 0) old.copy(grown, 0, this.#from, this.#to);
     release(old);
     this.#tail = grown;
@@ -214,8 +228,9 @@ export class FrameReader {
 }
 
 /** Takes back a tail that nobody reads any more. */
-function release(tail: Buffer<ArrayBuffer>): void {
-  if (tail.length === FIRST_TAIL && spares.length < MAX_SPARES) spares.push(tail);
+function release(tail: Buffer): void {
+  if (tail.length > FIRST_TAIL) giveBlock(tail);
+  else if (tail.length === FIRST_TAIL && spares.length < MAX_SPARES) spares.push(tail);
 }
 
 function tooLarge(length: number, max: number): FleximError {

@@ -496,27 +496,64 @@ patience('are held while much waits, and go on when little does', () => {
   paper.cut();
 });
 
-patience('are let go after 100 ms, and nobody waits for that reader for 10 s', () => {
+patience('are let go after 100 ms, and nobody waits for that reader for 10 s', async () => {
   const it = house({ limits: { waitingBytes: 80 } });
   const paper = it.join();
-  const pass = (ms: number) => {
+  const pass = async (ms: number) => {
     it.clock.time += ms;
     mock.timers.tick(ms);
+    await turn();
   };
   it.route(KEY, 'x'.repeat(30));
-  pass(99);
+  await pass(99);
   assert.is(it.sender.holds, 1);
-  pass(1);
+  await pass(1);
   assert.is(it.sender.holds, 0);
   it.route(KEY, 'x');
-  pass(9_999);
+  await pass(9_999);
   it.route(KEY, 'x');
   assert.is(it.sender.holds, 0);
-  pass(1);
+  await pass(1);
   it.route(KEY, 'x');
   assert.is(it.sender.holds, 1);
   paper.cut();
   assert.is(it.sender.holds, 0, 'nor for one who is gone');
+});
+
+patience(
+  'a relay that comes late to its timers reads first what its readers have said',
+  async () => {
+    const it = house({ limits: { waitingBytes: 80 } });
+    const paper = it.join();
+    it.route(KEY, 'x'.repeat(30));
+    it.clock.time += 100;
+    mock.timers.tick(100);
+    assert.is(it.sender.holds, 1, 'not by the timer');
+    paper.flush();
+    paper.wrote();
+    assert.is(it.sender.holds, 0);
+    await turn();
+    it.route(KEY, 'x'.repeat(30));
+    assert.is(it.sender.holds, 1, 'he was not too slow, and is waited for again');
+    paper.cut();
+  },
+);
+
+patience('are held while half of the window is not acknowledged', () => {
+  const it = house({ limits: { windowMessages: 8 } });
+  const paper = it.join(KEY, { acks: true });
+  for (let n = 1; n <= 4; n++) it.route(KEY, 'x');
+  assert.is(it.sender.holds, 0);
+  it.route(KEY, 'x');
+  assert.is(it.sender.holds, 1);
+  paper.flush();
+  paper.wrote();
+  assert.is(it.sender.holds, 1, 'written is not acknowledged');
+  paper.outlet.acknowledge(2);
+  assert.is(it.sender.holds, 1, 'three are more than a quarter');
+  paper.outlet.acknowledge(3);
+  assert.is(it.sender.holds, 0);
+  paper.cut();
 });
 
 patience('nobody waits for what goes by the queue', async () => {
@@ -525,6 +562,7 @@ patience('nobody waits for what goes by the queue', async () => {
   it.route(KEY, 'x'.repeat(38));
   assert.is(it.sender.holds, 1);
   mock.timers.tick(100);
+  await turn();
   it.clock.time = 20_000;
   assert.is(it.route(KEY, 'x'), 'pending');
   assert.is(it.sender.holds, 0);

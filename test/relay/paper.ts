@@ -89,6 +89,8 @@ export class Paper implements Member {
     this.calls.push('stalled');
   }
 
+  recycle(): void {}
+
   surrender(): void {
     if (this.#gathered.length === 0) return;
     this.outlet.handed(this.#written + sum(this.#writing), blockOf(this.#gathered));

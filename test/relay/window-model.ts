@@ -7,8 +7,10 @@ import { SlowWindow } from './slow-window.ts';
 
 export type Step =
   | { readonly do: 'push'; readonly kind: 'needed' | 'stored' | 'live'; readonly length: number }
+  | { readonly do: 'run'; readonly lengths: readonly number[] }
   | { readonly do: 'answer' | 'hand' | 'release' | 'take' }
-  | { readonly do: 'shift'; readonly times: number };
+  | { readonly do: 'shift' | 'forget'; readonly times: number }
+  | { readonly do: 'written'; readonly part: number; readonly times: number };
 
 const step = (weight: number, arbitrary: fc.Arbitrary<Step>) => ({ weight, arbitrary });
 const plain = (weight: number, name: 'answer' | 'hand' | 'release' | 'take') =>
@@ -27,6 +29,22 @@ export const steps = (maxLength: number): fc.Arbitrary<Step[]> =>
             'live' as const,
           ),
           length: fc.integer({ min: 1, max: 30 }),
+        }),
+      ),
+      step(
+        6,
+        fc.record({
+          do: fc.constant('run' as const),
+          lengths: fc.array(fc.integer({ min: 1, max: 3 }), { minLength: 1, maxLength: 9 }),
+        }),
+      ),
+      step(2, fc.record({ do: fc.constant('forget' as const), times: fc.nat(12) })),
+      step(
+        2,
+        fc.record({
+          do: fc.constant('written' as const),
+          part: fc.integer({ min: 1, max: 100 }),
+          times: fc.nat(30),
         }),
       ),
       plain(1, 'answer'),
@@ -63,6 +81,10 @@ export class Pair {
 
   #step(each: Step): void {
     if (each.do === 'push') this.#push(each.kind, each.length);
+    else if (each.do === 'run') this.#run(each.lengths);
+    else if (each.do === 'forget') this.#forget(each.times, Number.POSITIVE_INFINITY);
+    else if (each.do === 'written')
+      this.#forget(each.times, Math.floor((this.#handedTo * each.part) / 100));
     else if (each.do === 'answer') this.#write(Buffer.from('an answer'));
     else if (each.do === 'hand') this.#hand();
     else if (each.do === 'shift') this.#shift(each.times);
@@ -81,6 +103,33 @@ export class Pair {
     this.slow.push(number, sender, start, length);
     this.#write(Buffer.alloc(length, `${number},`));
     this.most = Math.max(this.most, this.fast.count);
+  }
+
+  /** Of one sender who may go on after other runs. */
+  #run(lengths: readonly number[]): void {
+    const start = this.#handedTo + this.#output.length;
+    const first = this.#number + 1;
+    this.#number += lengths.length;
+    const each = Uint32Array.from([...lengths, 99]); // more room than there are
+    this.fast.pushRun(first, 'sender', start, { count: lengths.length, each });
+    let at = start;
+    for (const [i, length] of lengths.entries()) {
+      this.slow.push(first + i, 'sender', at, length);
+      at += length;
+      this.#write(Buffer.alloc(length, `${first + i},`));
+    }
+    this.most = Math.max(this.most, this.fast.count);
+  }
+
+  #forget(times: number, position: number): void {
+    let last = 0;
+    for (let i = 0; i < times && this.slow.firstEnd <= position; i++)
+      last = this.slow.shift() || last;
+    const told =
+      position === Number.POSITIVE_INFINITY
+        ? this.fast.forget(times)
+        : this.fast.forgetTo(position, times);
+    assert.is(told, last);
   }
 
   #write(bytes: Buffer): void {
@@ -109,7 +158,7 @@ export class Pair {
     const taken = copy(this.slow.takeNeeded());
     assert.equal(copy(this.fast.takeNeeded()), taken);
     for (const [number, sender, text] of taken) {
-      assert.is(sender, `sender ${number}`);
+      assert.ok(sender === `sender ${number}` || sender === 'sender');
       assert.is(text, Buffer.alloc((text as string).length, `${number},`).toString());
     }
     this.taken += taken.length;

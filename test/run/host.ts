@@ -95,8 +95,11 @@ export class Host {
 
   /** What is seen only when the process ends may be of any file that it ran. */
   #judge(ended: Ended | null): Result {
-    const [output = '', said = ''] = this.#output.split(DONE);
-    const result = judge(output, this.#late ?? (said.trim() || null), ended);
+    const [output = '', rest = ''] = this.#output.split(DONE);
+    // Behind that line comes what was written to stderr before it, and arrived later.
+    const [said = '', ...late] = rest.split('\n');
+    const all = output + late.join('\n');
+    const result = judge(all, this.#late ?? (said.trim() || null), ended);
     if (!ended || result.trouble === null || this.ran.length === 1) return result;
     return { ...result, trouble: `${result.trouble}; its process ran ${this.ran.join(', ')}` };
   }

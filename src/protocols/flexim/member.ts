@@ -11,6 +11,7 @@ import type { Pace } from '../../relay/paces.ts';
 import type { Relay } from '../../relay/relay.ts';
 import type { DatumOf } from '../../wire/datum.ts';
 import { acksProblem, answerCommand, ownUser, pong } from './commands.ts';
+import { LEAST_ACK, plainAck, plainTo, Run } from './runs.ts';
 import { messageEvent, REFUSED, statusFrame } from './status.ts';
 import {
   type Command,
@@ -35,6 +36,8 @@ interface Host {
   cut(reason: DropReason): void;
 }
 
+const run = new Run(); // the one at hand, of any member: it is passed on before anything else happens
+
 const NOBODY = 'nobody here has that name';
 
 export class Member implements Routed, Sender {
@@ -48,6 +51,7 @@ export class Member implements Routed, Sender {
   #wasted = 0; // other frames that came to nothing
   #unsettled = 0; // of them, on their way to the disk
   #unsettledBytes = 0;
+  #isRunning = false; // a run may be followed by another
   #isOutrunning = false; // not read from until the disk has caught up
 
   constructor(
@@ -103,6 +107,10 @@ export class Member implements Routed, Sender {
     this.#connection.reply(statusFrame('queueSent'));
   }
 
+  recycle(bytes: Buffer): void {
+    this.#connection.recycle(bytes);
+  }
+
   surrender(): void {
     this.#connection.surrender();
   }
@@ -115,8 +123,8 @@ export class Member implements Routed, Sender {
     this.#visitor.leave(statusFrame('replaced', 'replaced by a newer login'));
   }
 
-  handed(start: number, bytes: Buffer): void {
-    this.#outlet?.handed(start, bytes);
+  handed(start: number, bytes: Buffer): boolean {
+    return this.#outlet?.handed(start, bytes) ?? false;
   }
 
   written(position: number): void {
@@ -126,6 +134,7 @@ export class Member implements Routed, Sender {
   // ---- as a sender ----
 
   hold(): void {
+    this.#isRunning = false;
     this.#connection.hold();
   }
 
@@ -148,6 +157,40 @@ export class Member implements Routed, Sender {
 
   read(bytes: number): void {
     this.#pace.read(bytes, this.#messages + this.#wasted);
+  }
+
+  /**
+   * What comes most: Messages to who is connected and can take them at once, and acknowledgements that are
+   * right. The first frame of another kind goes by `frame`.
+   */
+  run(bytes: Buffer, start: number, end: number): number {
+    if (end - start < LEAST_ACK) return start;
+    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+    let at = start;
+    run.bytes = bytes;
+    for (this.#isRunning = true; this.#isRunning; ) {
+      const next = bytes[at] === MESSAGE ? this.#pass(view, at, end) : this.#acked(view, at, end);
+      if (next === at) break;
+      at = next;
+    }
+    run.clear();
+    return at;
+  }
+
+  #pass(view: DataView, start: number, end: number): number {
+    const to = plainTo(view, start, end);
+    const outlet = to === 0 ? null : this.#relay.router.at(view, to);
+    if (!outlet) return start;
+    run.find(view, start, end);
+    if (!outlet.pass(this, run)) return start;
+    this.#messages += run.count;
+    return run.end;
+  }
+
+  #acked(view: DataView, start: number, end: number): number {
+    const n = plainAck(view, start, end);
+    if (n < 0 || !this.#outlet || n <= this.#outlet.acknowledged) return start;
+    return this.#outlet.acknowledge(n) ? start + FRAME_HEAD + view.getUint16(start + 1) : start;
   }
 
   frame(bytes: Buffer, start: number, end: number): void {

@@ -53,12 +53,16 @@ export class Visitor implements ConnectionHandler {
     if (!this.#isLeaving) this.#member?.frame(bytes, start, end);
   }
 
+  run(bytes: Buffer, start: number, end: number): number {
+    return this.#member && !this.#isLeaving ? this.#member.run(bytes, start, end) : start;
+  }
+
   read(bytes: number): void {
     if (!this.#isLeaving) this.#member?.read(bytes);
   }
 
-  handed(start: number, bytes: Buffer): void {
-    this.#member?.handed(start, bytes);
+  handed(start: number, bytes: Buffer): boolean {
+    return this.#member?.handed(start, bytes) ?? false;
   }
 
   written(position: number): void {

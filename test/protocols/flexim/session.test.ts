@@ -273,7 +273,7 @@ proof('the relay is pinned behind the proof, not before', () => {
   return withHostile({ user }, async ({ port, hex }) => {
     const added: [string, string, boolean][] = [];
     const pins = {
-      get: () => null,
+      get: () => added[0]?.[1] ?? null,
       add: async (place: string, hex: string) => {
         added.push([place, hex, sentUser]);
         return hex;
