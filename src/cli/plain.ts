@@ -1,4 +1,4 @@
-// Plain command lines, read without yargs, whose loading takes a sixth of the chat's start: one command, its arguments,
+// Plain command lines, read without yargs, whose loading would take a third of the chat's start: one command, its arguments,
 // options as `--name value` or `--switch`, each once. Everything else is for yargs: help, groups, `--name=value`,
 // what stands behind --, and all that is wrong, so that complaints come from one place.
 
