@@ -20,6 +20,7 @@ import { decode, encode, measure, skip } from '../../src/wire/msgpack.ts';
 import { byteArray, integer, list, optional, struct, text } from '../../src/wire/shape.ts';
 import { authResponse, command, frame, message } from '../peer.ts';
 import * as clients from './clients.ts';
+import * as commstream from './commstream.ts';
 import * as enclave from './enclave.ts';
 import * as fe1 from './fe1.ts';
 import * as keys from './keys.ts';
@@ -186,6 +187,34 @@ export const TARGETS: readonly Target[] = [
     name: 'pins',
     seeds: texts(`h:1 ${KEY}\n[::1]:9 ${KEY}\n`, `a.example:4321 ${KEY.toUpperCase()}`),
     parse: ofUtf8(keys.pinLines),
+  },
+  {
+    name: 'commstream, a client at a server',
+    seeds: commstream.clientSeeds,
+    parse: commstream.meetsServer,
+    cost: 25,
+  },
+  {
+    name: 'commstream, a server at a client',
+    seeds: commstream.serverSeeds,
+    parse: commstream.meetsClient,
+    cost: 25,
+  },
+  {
+    name: 'commstream REQ_ENCRYPT',
+    seeds: commstream.requestSeeds,
+    parse: commstream.requestAlone,
+  },
+  { name: 'commstream offer', seeds: commstream.offerSeeds, parse: commstream.offerAlone },
+  {
+    name: 'commstream records, sealed',
+    seeds: commstream.streamSeeds,
+    parse: commstream.sealedRecords,
+  },
+  {
+    name: 'commstream records, plain',
+    seeds: commstream.plainSeeds,
+    parse: commstream.plainRecords,
   },
   { name: 'FE1 envelope', seeds: fe1.envelopes, parse: parseEnvelope },
   { name: 'FE1 receive', seeds: fe1.envelopes, parse: fe1.receiveAny },

@@ -4,6 +4,7 @@
 import { formatAddress, hostAndPort } from '../../lib/address.ts';
 import { fromHex, toHex } from '../../lib/bytes.ts';
 import { type ErrorCode, FleximError } from '../../lib/errors.ts';
+import { withResolvers } from '../../lib/queue.ts';
 import { presentable } from '../../lib/text.ts';
 import { CommStream, type Outcome } from '../../protocols/commstream/index.ts';
 import type { COMMSTREAM, Context } from '../command.ts';
@@ -25,8 +26,9 @@ export async function commstream({ settings, args }: Context<typeof COMMSTREAM>)
   };
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, stop);
   try {
-    const talking = talk(stream, port === null);
-    await Promise.race([hear(stream), talking.then(() => new Promise(() => {}))]);
+    const { promise: somebody, resolve: came } = withResolvers<void>();
+    const talking = somebody.then(() => talk(stream, port === null));
+    await Promise.race([hear(stream, came), talking.then(() => new Promise(() => {}))]);
   } finally {
     await stream.close();
     process.stdin.destroy(); // a terminal would be waited for
@@ -73,13 +75,14 @@ async function talk(stream: CommStream, isClient: boolean): Promise<void> {
   if (isClient) await stream.disconnect();
 }
 
-/** Until the server, or the last who came, has gone. */
-async function hear(stream: CommStream): Promise<void> {
+/** Until the server, or the last who came, has gone; `came` hears of the first. */
+async function hear(stream: CommStream, came: () => void): Promise<void> {
   for (;;) {
     const { kind, id, message, outcome, scheme } = await stream.receive();
     if (kind === 'closed') return;
     if (kind === 'message') await show(message);
     if (kind === 'connected') tell(connectedWords(stream, id, scheme ?? ''));
+    if (kind === 'connected') came();
     if (kind === 'refused') tell(`somebody came, and it could not be negotiated: ${outcome}`);
     if (kind !== 'disconnected') continue;
     if (outcome !== 'ok') throw failure(outcome, id === 0 ? 'the server' : `visitor ${id}`);

@@ -1,5 +1,5 @@
 // The server's way in: a door through which streams come instead of bare connections. What the door allows
-// counts for them as for others. docs/protocols/commstream.md §8.3.
+// counts for them as for others. docs/protocols/commstream.md §8.4.
 
 import type { Identity } from '../../crypto/identity.ts';
 import { randomBytes } from '../../crypto/sodium.ts';
