@@ -182,6 +182,29 @@ test(
 );
 
 test(
+  'a friend who takes nothing: the frontend hears when he does again, and he is cut before it is too much',
+  withNodes(async ({ open }) => {
+    const alice = await open({ lines: 'bob 127.0.0.1:0 plain\n' });
+    const bob = (await Raw.dial(alice.node.address.port)).says(GREETING);
+    await bob.hears('alias');
+    bob.socket.pause();
+    const text = 'x'.repeat(100_000);
+    const say = (count: number) => {
+      for (let id = 1; id <= count; id++)
+        alice.node.outbound.push({ kind: 'message', to: 'bob', text, id });
+    };
+    say(100); // 10 MB: more than the system takes for him
+    await alice.heard('sent', ({ id }) => id === 100);
+    bob.socket.resume();
+    await alice.heard('eased');
+    bob.socket.pause();
+    say(400);
+    assert.is((await alice.heard('trouble')).error.code, 'connection-lost');
+    bob.socket.destroy();
+  }),
+);
+
+test(
   'whoever is not read from by the frontend is not read from by the node',
   withNodes(async ({ silent }) => {
     const alice = await silent({ strangers: 'accept' });

@@ -98,6 +98,19 @@ test('somebody who claims the key of bob gets nothing that he can read, and take
     claim.socket.destroy();
   }));
 
+test('who comes again proves his key without a word being said', () =>
+  withTwo(async (alice, bob) => {
+    await alice.open();
+    await alice.me.send(bob.key, 'one');
+    await until(() => bob.got(alice).length === 1, 'one');
+    await until(() => alice.me.status.unsettled === 0, 'the receipt');
+    await bob.close();
+    await bob.open();
+    for (const { link } of [alice, bob])
+      await until(() => link?.node.friends[0]?.isProven === true, 'proven');
+    assert.is(alice.link?.node.connections, 1);
+  }));
+
 test('a peer who lost his store is written to on a new session as soon as he comes', () =>
   withTwo(async (alice, bob) => {
     await alice.open();
