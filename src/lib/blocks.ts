@@ -9,10 +9,12 @@ const KEPT = 32 * 1024 * 1024; // bytes that wait to be used again
 export const NO_BLOCK: Buffer = Buffer.alloc(0);
 
 /** What was read last, by whomever: it is dealt with before anything else is read. */
-export const reading: Buffer = Buffer.allocUnsafeSlow(64 * 1024);
+export const reading: Buffer = Buffer.allocUnsafeSlow(128 * 1024);
+
+/** Memory with a note on it. */
+type Noted = ArrayBufferLike & { isFree?: boolean };
 
 const free: Buffer[][] = Array.from({ length: CLASSES }, () => []);
-const waiting = new WeakSet<ArrayBufferLike>();
 let kept = 0;
 
 /** 0 for 512 bytes. */
@@ -25,7 +27,7 @@ export function takeBlock(atLeast: number): Buffer {
   const size = LEAST << which;
   if (!block) return Buffer.allocUnsafeSlow(size);
   kept -= size;
-  waiting.delete(block.buffer);
+  (block.buffer as Noted).isFree = false;
   return block;
 }
 
@@ -35,8 +37,8 @@ export function giveBlock({ buffer }: Buffer): void {
   const which = classOf(size);
   if (which >= CLASSES || size !== LEAST << which || kept + size > KEPT) return;
   // Two owners would read each other's Messages.
-  if (waiting.has(buffer)) throw new Error('a block was given back twice');
-  waiting.add(buffer);
+  if ((buffer as Noted).isFree) throw new Error('a block was given back twice');
+  (buffer as Noted).isFree = true;
   kept += size;
   free[which]?.push(Buffer.from(buffer));
 }

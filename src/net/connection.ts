@@ -35,7 +35,7 @@ type Taker = (channel: Channel, early: Buffer) => void;
 
 const LINGER_MS = 5_000;
 const EARLY_BYTES = 64 * 1024;
-const SPARSE = 4; // a block that is filled by less than such a part is exchanged for a smaller one
+const SPARSE = 16; // a block that is filled by less than such a part is exchanged for a smaller one
 
 let dirty: Connection[] = [];
 
@@ -141,10 +141,10 @@ export class Connection {
   send(bytes: Buffer, start = 0, end = bytes.length): void {
     if (this.#over || this.#ending) return;
     const length = end - start;
-    // A burst must not look like a slow reader: much goes out early, while the turn goes on.
-    if (this.#filled + length > EARLY_BYTES && this.#writing === 0) this.flush();
     this.#append(bytes, start, length);
     this.#options.account?.(length);
+    // A burst must not look like a slow reader: much goes out early, while the turn goes on. Not before
+    // these bytes: who sent them has noted that they lie behind what was gathered.
     if (this.#filled >= EARLY_BYTES && this.#writing === 0) this.flush();
     if (this.#scheduled || this.#filled === 0) return;
     this.#scheduled = true;

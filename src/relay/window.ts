@@ -196,6 +196,8 @@ export class Window {
       const length = this.#lengths[at] as number;
       for (let k = 0; k < (this.#counts[at] as number); k++) {
         const start = place - block.start + k * length;
+        // What #extend puts together was not handed on in between.
+        if (start + length > block.bytes.length) throw new Error('a Message lies in two blocks');
         const frame = block.bytes.subarray(start, start + length);
         yield { number: (this.#numbers[at] as number) + k, sender, frame };
       }

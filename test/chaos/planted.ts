@@ -66,7 +66,7 @@ export const FAULTS: readonly Fault[] = [
     file: 'protocols/flexim/member.js',
     find: 'this.#connection.send(bytes, start, end);',
     replace: `this.#connection.send(bytes, start, end);
-        if (Math.random() < 0.01) this.#connection.send(bytes, start, end);`,
+        if (Math.random() < 0.05) this.#connection.send(bytes, start, end);`,
     expects: ['repeat-in-session'],
   },
   {

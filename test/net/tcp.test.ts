@@ -4,7 +4,9 @@ import { once } from 'node:events';
 import { type AddressInfo, createServer } from 'node:net';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import { reading } from '../../src/lib/blocks.ts';
 import { isFleximError } from '../../src/lib/errors.ts';
+import type { Channel } from '../../src/net/channel.ts';
 import { dialTcp, listenTcp } from '../../src/net/tcp.ts';
 
 const here = { host: '127.0.0.1', port: 0 };
@@ -134,5 +136,33 @@ for (const who of ['we', 'the other side'])
     socket.destroy();
     await once(server.close(), 'close');
   });
+
+test('both sides read into the memory that all sockets share', async () => {
+  const memories: ArrayBufferLike[] = [];
+  const over: Promise<void>[] = [];
+  const read = (channel: Channel, answer: Buffer | null) =>
+    over.push(
+      new Promise((resolve) => {
+        channel.open({
+          data: (chunk) => {
+            memories.push(chunk.buffer);
+            if (answer) channel.write(answer, () => channel.end());
+          },
+          closed: () => resolve(),
+        });
+      }),
+    );
+  const accept = (channel: Channel) => void read(channel, Buffer.from('an answer'));
+  const listener = await listenTcp(here, { ...nobody, accept });
+  const channel = await dialTcp(listener.address, patient);
+  read(channel, null);
+  channel.write(Buffer.from('hello'), () => {});
+  await over[0];
+  await Promise.all(over);
+  await listener.close();
+  assert.is(memories.length, 2);
+  // Node has no public way for it: a version that has it no more is to be noticed.
+  for (const memory of memories) assert.is(memory, reading.buffer);
+});
 
 test.run();
