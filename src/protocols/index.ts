@@ -8,4 +8,10 @@ export const protocols = { flexim, commstream: overCommstream(flexim) } as const
   Record<string, Protocol>
 >;
 
+export {
+  CommStream,
+  type CommStreamOptions,
+  type Outcome,
+  type Received,
+} from './commstream/index.ts';
 export type * from './protocol.ts';
