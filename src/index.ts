@@ -25,4 +25,10 @@ export type {
   Protocol,
   RelayInfo,
 } from './protocols/index.ts';
-export { protocols } from './protocols/index.ts';
+export {
+  CommStream,
+  type CommStreamOptions,
+  type Outcome,
+  protocols,
+  type Received,
+} from './protocols/index.ts';

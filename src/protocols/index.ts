@@ -11,4 +11,10 @@ export const protocols = {
   enclave,
 } as const satisfies Readonly<Record<string, Protocol>>;
 
+export {
+  CommStream,
+  type CommStreamOptions,
+  type Outcome,
+  type Received,
+} from './commstream/index.ts';
 export type * from './protocol.ts';

@@ -8,7 +8,7 @@ import { toHex } from '../../lib/bytes.ts';
 import { FleximError } from '../../lib/errors.ts';
 import { systemClock } from '../../lib/time.ts';
 import { type DialTcpOptions, dialTcp, type TcpAddress } from '../../net/tcp.ts';
-import type { DialOptions, Pins } from '../protocol.ts';
+import type { DialOptions } from '../protocol.ts';
 import { SecureChannel } from './channel.ts';
 import { acceptable, DEFAULT_SCHEME } from './schemes.ts';
 import { unsupported } from './wire.ts';
@@ -70,13 +70,4 @@ function checkServer(key: Uint8Array | null, at: TcpAddress, { pins, relayKey }:
       'If its operator confirms the new key, accept it with: ' +
       `flexim relays trust "flexim://${place}?relay=${hex}&transport=commstream"`,
   );
-}
-
-/** Over plain no key is proven by the stream, and none is pinned: else it would be the last time. */
-export function pinsOver(trust: Trust, isPlain: () => boolean): Pins {
-  const { pins } = trust;
-  return {
-    get: (place) => pins.get(place),
-    add: async (place, hex) => (isPlain() ? hex : pins.add(place, hex)),
-  };
 }

@@ -5,7 +5,7 @@ import { COMMSTREAM_PORT } from '../../lib/address.ts';
 import { ownDoor } from '../../net/door.ts';
 import { Doors } from '../../relay/doors.ts';
 import type { RelayProtocol } from '../protocol.ts';
-import { dialSecure, pinsOver } from './client.ts';
+import { dialSecure } from './client.ts';
 import { secureDoor } from './server.ts';
 
 export type { Received } from './inbox.ts';
@@ -21,19 +21,12 @@ export function overCommstream(carried: RelayProtocol): RelayProtocol {
     name: NAME,
     defaultPort: COMMSTREAM_PORT,
     maxEnvelope: carried.maxEnvelope,
-    dial: (options) => {
-      let isPlain = false;
-      return carried.dial({
+    dial: (options) =>
+      carried.dial({
         ...options,
         transport: NAME,
-        pins: pinsOver(options, () => isPlain),
-        connect: async (to, how) => {
-          const channel = await dialSecure(to, how, options);
-          isPlain = channel.scheme === 'plain';
-          return channel;
-        },
-      });
-    },
+        connect: (to, how) => dialSecure(to, how, options),
+      }),
     serve: (options) => {
       const door = options.door ?? ownDoor(new Doors(options.relay));
       return carried.serve({ ...options, door: secureDoor(door, options) });

@@ -69,13 +69,21 @@ export class Entry {
     const user = await this.#next('User');
     checkProof(user.proof, answer.nonce);
     if (toHex(user.key) !== identity.hex) throw mismatch();
+    // A carrier that could have proven the key and has not is plain: nothing is pinned over it.
+    const isNew = pinned === null && (transport === undefined || serverKey !== null);
     // Another process may have pinned another key in the meantime.
-    if (pinned === null) checkKey(hex, place, await pins.add(place, hex), relayKey ?? null);
+    if (isNew) checkKey(hex, place, await pins.add(place, hex), relayKey ?? null);
 
     const name = printable(greeting.aliases[0] ?? '', 64);
-    const firstContact = pinned === null && pins.get(place) === hex;
     return {
-      relay: { name, key: hex, host, port, firstContact, ...(transport ? { transport } : {}) },
+      relay: {
+        name,
+        key: hex,
+        host,
+        port,
+        firstContact: isNew,
+        ...(transport ? { transport } : {}),
+      },
       user,
       isFirst: answer.lastSeen === 0,
       acks: status === STATUS.fine,
