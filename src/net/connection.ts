@@ -63,6 +63,7 @@ export class Connection {
   #readAgainAt = -1; // reading is stopped until so many bytes are written; -1: it is not
   #scheduled = false;
   #holds = 0;
+  #ahead = 0; // bytes that are read while it is held
   #ending = false;
   #readsOn = false;
   #ended = false;
@@ -246,13 +247,27 @@ export class Connection {
 
   /** Stops reading and cutting until as many `release` calls; frames already cut stay delivered. */
   hold(): void {
+    if (this.#holds++ > 0 || this.#over) return this.#readNoFurther();
+    this.#reader.stop();
+    this.channel.pause();
+  }
+
+  /** The same, but up to so many bytes are read and kept, so that it is seen when the other side goes. */
+  holdWithin(bytes: number): void {
     if (this.#holds++ > 0 || this.#over) return;
     this.#reader.stop();
+    this.#ahead = bytes;
+  }
+
+  #readNoFurther(): void {
+    if (this.#ahead === 0 || this.#over) return;
+    this.#ahead = 0;
     this.channel.pause();
   }
 
   release(): void {
     if (--this.#holds > 0 || this.#over) return;
+    this.#ahead = 0;
     this.#guard(() => this.#reader.resume());
     if (this.#holds === 0 && !this.#over) this.channel.resume();
   }
@@ -286,6 +301,7 @@ export class Connection {
     this.#received += chunk.length;
     this.#guard(() => {
       this.#reader.push(chunk);
+      if (this.#reader.pending > this.#ahead) this.#readNoFurther();
       if (!this.#ending && !this.#over) this.#handler.read?.(chunk.length);
     });
   }

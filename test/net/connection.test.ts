@@ -216,6 +216,39 @@ pushback('an answer that passes the limit again while it is resumed stops it aga
 
 pushback.run();
 
+// ---- held, and yet read ----
+
+const ahead = suite('connection: held within bounds');
+
+ahead('the other side is seen to go, and what came is kept', () => {
+  const { channel, connection, seen } = open();
+  connection.holdWithin(10);
+  channel.feed(lines('one', 'two'));
+  assert.not.ok(channel.isPaused);
+  connection.release();
+  assert.equal(seen, ['one', 'two']);
+  connection.holdWithin(10);
+  channel.handler.closed(null);
+  assert.equal(seen, ['one', 'two', 'closed: fine']);
+});
+
+ahead('more than the bound is not read, nor what comes when it is held otherwise, too', () => {
+  for (const more of [true, false]) {
+    const { channel, connection, seen } = open();
+    connection.holdWithin(10);
+    channel.feed(lines('12345'));
+    if (more) channel.feed(lines('12345'));
+    else connection.hold();
+    assert.ok(channel.isPaused);
+    connection.release();
+    if (!more) connection.release();
+    assert.not.ok(channel.isPaused);
+    assert.is(seen.length, more ? 2 : 1);
+  }
+});
+
+ahead.run();
+
 // ---- given away ----
 
 const given = suite('connection: given away');

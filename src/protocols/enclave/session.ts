@@ -16,6 +16,7 @@ import {
   STATUS,
 } from './wire.ts';
 
+const HELD_BYTES = 4 * 1024; // of who waits to be let in
 const NO_REPLIES = { replyBytes: Number.POSITIVE_INFINITY };
 /** Output beyond this ends the connection: what waits for him is kept elsewhere, if at all. */
 const MAX_WAITING = 16 * 2 ** 20;
@@ -169,7 +170,7 @@ export class Session implements ConnectionHandler {
     this.#handshake = { packet, more };
     this.#stage = 'held';
     this.#quiet();
-    this.hold();
+    this.#connection.holdWithin(HELD_BYTES); // a person may be asked: he may go meanwhile
     this.#handler.greeted(this);
   }
 
