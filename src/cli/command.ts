@@ -118,12 +118,8 @@ export const DOCTOR = {
   timeout: TIMEOUT,
 } as const satisfies Options;
 export const COMMSTREAM = {
-  listen: {
-    type: 'number',
-    about: 'wait there for others; 0 takes a free port',
-    max: 65_535,
-    flagOnly: true,
-  },
+  // A text, since --listen of other commands is one.
+  listen: { type: 'string', about: 'wait for others at this port; 0: a free one', flagOnly: true },
   host: { type: 'string', about: 'address to listen on', default: '127.0.0.1', flagOnly: true },
   scheme: {
     type: 'string',

@@ -222,6 +222,8 @@ netcat(
     assert.match(server.said.text, /encrypted: x25519-1\n/);
     await home.fails(['commstream', '127.0.0.1:1'], [69, 'relay-unreachable']);
     await home.fails(['commstream'], [64, 'usage']);
+    for (const wrong of ['here', '65536', '127.0.0.1:1', '-1'])
+      await home.fails(['commstream', `--listen=${wrong}`], [64, 'usage']);
     await home.fails(['commstream', 'h:1', '--listen', '0'], [64, 'usage']);
     await home.fails(['commstream', 'h:1', '--scheme', 'plain'], [64, 'usage']);
   }),

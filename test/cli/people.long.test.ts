@@ -118,7 +118,7 @@ people(
     assert.is(await bob.ok('roster won'), '');
     const [status] = await alice.json('status');
     assert.equal(Object.keys(status ?? {}), [
-      ...['name', 'key', 'relay', 'problem', 'published', 'oneTimeKeys', 'unsettled'],
+      ...['name', 'key', 'relay', 'node', 'problem', 'published', 'oneTimeKeys', 'unsettled'],
       ...['clockAhead', 'contacts', 'unread'],
     ]);
     assert.equal([status?.name, status?.key, status?.problem], ['alice', alice.key, null]);

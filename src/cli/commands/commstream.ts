@@ -16,7 +16,7 @@ const MAX_LINE = 1_048_000;
 type Settings = Context<typeof COMMSTREAM>['settings'];
 
 export async function commstream({ settings, args }: Context<typeof COMMSTREAM>): Promise<void> {
-  const { listen: port } = settings;
+  const port = settings.listen === null ? null : portOf(settings.listen);
   if ((port === null) === (args.server === undefined))
     throw new FleximError('usage', 'either --listen PORT, or the HOST:PORT of a server');
   const stream =
@@ -33,6 +33,13 @@ export async function commstream({ settings, args }: Context<typeof COMMSTREAM>)
     await stream.close();
     process.stdin.destroy(); // a terminal would be waited for
   }
+}
+
+function portOf(text: string): number {
+  const port = /^\d{1,5}$/.test(text) ? Number(text) : Infinity;
+  if (port > 65_535)
+    throw new FleximError('usage', '--listen: want a port, from 0 to 65535; --host is the address');
+  return port;
 }
 
 async function connect(settings: Settings, server: string): Promise<CommStream> {
