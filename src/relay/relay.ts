@@ -12,7 +12,7 @@ import { Paces } from './paces.ts';
 import { type PrekeyStore, Prekeys } from './prekeys.ts';
 import { Queue, type QueueStore } from './queue.ts';
 import { Router } from './router.ts';
-import { Turns } from './turns.ts';
+import { loginTurns, type Turns } from './turns.ts';
 
 export type RosterPolicy = 'listed' | 'none';
 
@@ -64,15 +64,7 @@ export function createRelay(options: RelayOptions): Relay {
   const shut = countShut(drops, log);
   const logins = new Logins(limits, clock);
   const paces = new Paces(limits, clock);
-  const turns = new Turns({
-    clock,
-    get turnMs() {
-      return limits.loginTurnMs;
-    },
-    get waiting() {
-      return limits.loginsWaiting;
-    },
-  });
+  const turns = loginTurns(limits, clock);
   return {
     ...{ name, roster, limits, clock, log, directory, queue, router, expiry, prekeys },
     ...{ drops, shut, logins, paces, turns, broken },

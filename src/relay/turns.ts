@@ -2,6 +2,7 @@
 // address, addresses take turns, and after a short while the event loop goes on with traffic.
 
 import type { Clock } from '../lib/time.ts';
+import type { LiveLimits } from './limits.ts';
 
 /** Short work; true when it has more to do, at the address's next turn. */
 export type Job = () => boolean;
@@ -62,4 +63,20 @@ export class Turns {
     } while (clock.now() < end);
     if (this.#queues.size > 0) this.#schedule();
   };
+}
+
+/** Those of logins, within limits that may change. */
+export function loginTurns(
+  limits: Pick<LiveLimits, 'loginTurnMs' | 'loginsWaiting'>,
+  clock: Clock,
+): Turns {
+  return new Turns({
+    clock,
+    get turnMs() {
+      return limits.loginTurnMs;
+    },
+    get waiting() {
+      return limits.loginsWaiting;
+    },
+  });
 }

@@ -22,7 +22,7 @@ import { Doors, type ShutReason } from '../../relay/doors.ts';
 import type { DropReason } from '../../relay/drops.ts';
 import { DEFAULT_LIMITS, liveLimits } from '../../relay/limits.ts';
 import { Logins } from '../../relay/logins.ts';
-import { Turns } from '../../relay/turns.ts';
+import { loginTurns } from '../../relay/turns.ts';
 import { Handing } from './handing.ts';
 import {
   bytesOf,
@@ -94,15 +94,7 @@ function letIn(socket: Arrival, take: (from: string) => void): void {
 function lobby(way: number, { publicKey, privateKey }: WrittenKeys) {
   const sockets = new WeakMap<object, Arrival>(); // by channel
   const clock = systemClock;
-  const turns = new Turns({
-    clock,
-    get turnMs() {
-      return limits.loginTurnMs;
-    },
-    get waiting() {
-      return limits.loginsWaiting;
-    },
-  });
+  const turns = loginTurns(limits, clock);
   const log: Log = { debug() {}, info() {}, warn() {}, error: (fields) => say(failure(fields)) };
   const made = new Lobby({
     ...{ limits, clock, turns, log, drops: counted, left: gone },
