@@ -83,3 +83,14 @@ export function withResolvers<T>(): PromiseWithResolvers<T> {
   });
   return { promise, resolve, reject };
 }
+
+/** A loop over it may be left: what comes later waits for the next loop, and is not lost. */
+export function leavable<T>(queue: AsyncQueue<T>): AsyncIterableIterator<T> {
+  return {
+    next: () => queue.next(),
+    return: async () => ({ value: undefined, done: true }),
+    [Symbol.asyncIterator]() {
+      return this;
+    },
+  };
+}

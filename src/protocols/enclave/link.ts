@@ -2,7 +2,7 @@
 // connected is told as arrivals; the prekeys of a peer are what his handshake showed.
 
 import { FleximError } from '../../lib/errors.ts';
-import { AsyncQueue, withResolvers } from '../../lib/queue.ts';
+import { AsyncQueue, leavable, withResolvers } from '../../lib/queue.ts';
 import { systemClock } from '../../lib/time.ts';
 import type {
   Delivery,
@@ -211,15 +211,4 @@ function keyless(name: string): FleximError {
 
 function raise(error: Error): never {
   throw error;
-}
-
-/** A loop over it may be left: what comes later waits for the next loop. */
-function leavable<T>(queue: AsyncQueue<T>): AsyncIterableIterator<T> {
-  return {
-    next: () => queue.next(),
-    return: async () => ({ value: undefined, done: true }),
-    [Symbol.asyncIterator]() {
-      return this;
-    },
-  };
 }

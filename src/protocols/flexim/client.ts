@@ -2,7 +2,7 @@
 
 import { FleximError, isFleximError } from '../../lib/errors.ts';
 import { type Log, silent } from '../../lib/log.ts';
-import { AsyncQueue, withResolvers } from '../../lib/queue.ts';
+import { AsyncQueue, leavable, withResolvers } from '../../lib/queue.ts';
 import { printable } from '../../lib/text.ts';
 import { dialTcp } from '../../net/tcp.ts';
 import type {
@@ -279,17 +279,6 @@ class FleximLink implements Link {
     this.#self = self;
     return self;
   }
-}
-
-/** A loop over it may be left: what comes later waits for the next loop, and is not lost. */
-function leavable<T>(queue: AsyncQueue<T>): AsyncIterableIterator<T> {
-  return {
-    next: () => queue.next(),
-    return: async () => ({ value: undefined, done: true }),
-    [Symbol.asyncIterator]() {
-      return this;
-    },
-  };
 }
 
 /** Half fixed, half chance, so that clients of a relay that went away do not return as one. A relay

@@ -74,7 +74,7 @@ export class Lobby implements Waiting {
 
   /** Everybody hears that the relay stops, and to come back within so many seconds. */
   async dismiss(seconds: number): Promise<void> {
-    for (const caller of this.#callers) caller.dismiss(1 + Math.floor(Math.random() * seconds));
+    for (const caller of this.#callers) caller.dismiss(spread(seconds));
     if (this.#callers.size === 0) return;
     await new Promise<void>((resolve) => {
       this.#empty = resolve;
@@ -89,4 +89,9 @@ export class Lobby implements Waiting {
   get size(): number {
     return this.#callers.size;
   }
+}
+
+/** So that they do not come back all at once. */
+export function spread(seconds: number): number {
+  return 1 + Math.floor(Math.random() * seconds);
 }

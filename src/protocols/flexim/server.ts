@@ -9,7 +9,7 @@ import type { Listener } from '../../net/tcp.ts';
 import { Doors } from '../../relay/doors.ts';
 import { type Relay, settleRelay } from '../../relay/relay.ts';
 import type { Entrant, Hall, Known, ServeOptions, Service } from '../protocol.ts';
-import { Lobby } from './lobby.ts';
+import { Lobby, spread } from './lobby.ts';
 import { type House, Visitor } from './visitor.ts';
 
 const RETURN_S = 5; // clients of a stopping relay come back within so long …
@@ -96,11 +96,6 @@ export class Flexim implements House {
     clearInterval(quiet);
     clearTimeout(timer);
   }
-}
-
-/** So that they do not come back all at once. */
-function spread(seconds: number): number {
-  return 1 + Math.floor(Math.random() * seconds);
 }
 
 export async function serve(options: ServeOptions): Promise<Service> {
