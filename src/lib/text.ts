@@ -59,7 +59,8 @@ export function presentable(
     .replace(/\p{Zs}/gu, ' ');
   const flat = lines ? broken : broken.replaceAll('\n', ' ');
   let clean = '';
-  for (const each of graphemesOf(holdJoiners(flat))) clean += presentGrapheme(each);
+  for (const each of graphemesOf(holdJoiners(flat)))
+    clean += presentGrapheme(each, clean === '' || clean.endsWith('\n'));
   return clean.replaceAll(HELD['\u200c'], '\u200c').replaceAll(HELD['\u200d'], '\u200d');
 }
 
@@ -69,15 +70,20 @@ function holdJoiners(text: string): string {
   return few.replace(joins(), (joiner) => HELD[joiner as keyof typeof HELD]);
 }
 
-function presentGrapheme(segment: string): string {
+function presentGrapheme(segment: string, isFirst: boolean): string {
   if (segment === '\n' || (segment.length === 1 && LONE.test(segment))) return segment;
   // A mark at the beginning would land on what we wrote before it.
-  const isMark = /^\p{M}/u.test(segment);
+  const isMark = /^\p{M}/u.test(segment) && (isFirst || !standsAlone(segment));
   // Whether it is an emoji makes no difference then, and the table of emoji is slow to make.
   if (!isMark && segment.length <= MAX_MARKS && segment.search(UNSAFE) < 0) return segment;
   if (isJoined(segment) || isEmoji(segment)) return segment;
   const based = isMark ? `\u25cc${segment}` : segment;
   return boundMarks(based.replace(UNSAFE, REPLACED));
+}
+
+/** Some marks, such as Shan tones, are characters of their own: their place is behind others, joined to none. */
+function standsAlone(mark: string): boolean {
+  return graphemesOf(`\u25cc${mark}`).length > 1;
 }
 
 export function isEmoji(segment: string): boolean {

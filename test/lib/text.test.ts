@@ -69,6 +69,7 @@ test('messages keep whole emoji, marks, joiners that words need, and lines when 
     ENGLAND,
     '\u2764\ufe0f',
     '1\ufe0f\u20e3',
+    '\u1019\u1087\u1088', // Shan tones: marks that join nothing
     ...words,
   ])
     assert.is(presentable(text), text);
@@ -85,6 +86,7 @@ test('messages lose what moves, reorders or hides', () => {
     assert.is(presentable(`a${point(code)}b`), 'a\ufffdb', `U+${code.toString(16)}`);
   assert.is(presentable('\ud800a\udc00'), '\ufffda\ufffd');
   assert.is(presentable('\u0301a'), '\u25cc\u0301a');
+  assert.is(presentable('\u1087a'), '\u25cc\u1087a');
   assert.ok(presentable(`a${'\u0301'.repeat(10_000)}b`).length <= 10);
   assert.is(presentable('abcd', { max: 3 }), 'ab…');
 });
@@ -92,7 +94,7 @@ test('messages lose what moves, reorders or hides', () => {
 test('whatever comes: no control, no reordering, few marks; and again changes nothing', () => {
   const tricky = fc.constantFrom(
     ...'\u200d\u200c\u0301\ufe0f\u0915\u094d\u0937\u0600\u200b\n\x1b\ufdd0',
-    ...[FAMILY, ENGLAND, '\u1100'],
+    ...[FAMILY, ENGLAND, '\u1100', '\u1087', '\u{11720}'],
   );
   const any = fc.array(fc.oneof(anyText({ maxLength: 3 }), tricky));
   fc.assert(
