@@ -10,25 +10,23 @@ import { mkdtemp } from 'node:fs/promises';
 import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { newIdentity } from '../src/crypto/identity.ts';
 import { parseAddress } from '../src/lib/address.ts';
-import { protocols } from '../src/protocols/index.ts';
-import type { Link } from '../src/protocols/protocol.ts';
+import { childrenOf } from '../test/children.ts';
 import type { Done, Order } from './flooder.ts';
 import { median, type Report } from './measure.ts';
+import type { Talked, Wish } from './users.ts';
 
 const ROUNDS = 5;
 const ROUND_MS = 5_000;
 const WARM_ROUNDS = 3; // until the compilers are done
 const SETTLE_MS = 1_500;
-const PACE_MS = 5; // 200 Messages a second
 const RATE = 10_000;
 const LIMIT_RATIO = 2;
 // For how long the flooder keeps who is silent.
 const KINDS = { held: 60_000, short: 300, aside: 300 } as const;
 // Closes what comes, at once, with the priority of the relay's porter.
 const SINK = `
-  require('os').setPriority(10);
+  require('os').setPriority(15);
   const server = require('net').createServer();
   Object.defineProperty(server, 'maxConnections', { get: () => -1 });
   server.listen(0, '127.0.0.1', 4096, () => console.log(server.address().port));`;
@@ -57,52 +55,33 @@ function cpuOf(pid: number | undefined): number {
   return (Number(fields[11]) + Number(fields[12])) / 100;
 }
 
-/** One-way times of Messages at a steady pace, in milliseconds. */
-async function talk(from: Link, to: Link, milliseconds: number) {
-  const times: number[] = [];
-  const count = Math.floor(milliseconds / PACE_MS);
-  const deliveries = to.deliveries();
-  const received = (async () => {
-    while (times.length < count) {
-      const { value, done } = await deliveries.next();
-      if (done) break;
-      times.push(performance.now() - Buffer.from(value.envelope).readDoubleLE(0));
-      value.done();
-    }
-  })();
-  const began = performance.now();
-  const envelope = Buffer.alloc(256);
-  for (let n = 0; n < count; n++) {
-    const wait = began + n * PACE_MS - performance.now();
-    if (wait > 0) await sleep(wait);
-    envelope.writeDoubleLE(performance.now());
-    from.send(to.self.key, envelope);
-  }
-  await Promise.race([received, sleep(5_000)]);
-  return { times: times.sort((a, b) => a - b), lost: count - times.length };
+/** The answer of a process that was told something. */
+async function asked<T>(child: ChildProcess, wish: unknown): Promise<T> {
+  child.send(wish as never);
+  const [answer] = await once(child, 'message');
+  return answer as T;
 }
 
-async function dialAll(address: string): Promise<[Link, Link]> {
-  const { host, port } = parseAddress(address);
-  const pins = { get: () => null, add: async (_: string, hex: string) => hex };
-  const dial = () =>
-    protocols.flexim.dial({ host, port, pins, identity: newIdentity(), reconnect: null });
-  return [await dial(), await dial()];
-}
+type Party = 'relay' | 'flooder' | 'sink' | 'users';
 
 /**
- * Real floods come from other machines: the flooder gets a core, relay and users the others, and the
- * porter is where the system puts it. False where that cannot be done; then the flooder's own work is
- * measured, too.
+ * Floods come from other machines: the flooder has the last core, and idles when the kernel needs it. Relay and
+ * porter, which are on trial, share another one, as on a machine that has but one; the users are there, too,
+ * where the flood's own work is not in their way. False where that cannot be done; then that is measured as well.
  */
-function keepApart(flooder: number | undefined, others: readonly (number | undefined)[]): boolean {
+function keepApart({ relay, flooder, sink, users }: Record<Party, ChildProcess>): boolean {
   const last = availableParallelism() - 1;
   if (last < 1) return false;
-  const pin = (pid: number | undefined, where: string) =>
-    spawnSync('taskset', ['-a', '-p', '-c', where, `${pid}`], { stdio: 'ignore' }).status === 0;
-  return [pin(flooder, `${last}`), ...others.map((pid) => pin(pid, `0-${last - 1}`))].every(
-    Boolean,
-  );
+  const [porter] = childrenOf(relay.pid as number);
+  const set = (command: string, ...how: string[]) =>
+    spawnSync(command, ['-a', ...how], { stdio: 'ignore' }).status === 0;
+  const pin = (core: number, pid: number | undefined) =>
+    set('taskset', '-p', '-c', `${core}`, `${pid}`);
+  return [
+    ...[relay.pid, porter, sink.pid, users.pid].map((pid) => pin(0, pid)),
+    pin(last, flooder.pid),
+    set('chrt', '--idle', '-p', '0', `${flooder.pid}`),
+  ].every(Boolean);
 }
 
 export async function flood(): Promise<Report[]> {
@@ -116,23 +95,26 @@ export async function flood(): Promise<Report[]> {
     },
   );
   const flooder = fork(join(import.meta.dirname, 'flooder.ts'), { execArgv: ['--import', 'tsx'] });
-  const links: Link[] = [];
+  // Without helpers of the engine, which would take their core for milliseconds.
+  const users = fork(join(import.meta.dirname, 'users.ts'), {
+    execArgv: ['--single-threaded', '--import', 'tsx'],
+  });
+  const talk = (ms: number) => asked<Talked>(users, { ms } satisfies Wish);
   let pinned = false;
   const sink = spawn(process.execPath, ['-e', SINK], { stdio: ['ignore', 'pipe', 'ignore'] });
   const rounds: Record<Kind, Round[]> = { quiet: [], held: [], short: [], aside: [] };
   try {
     const address = (await line(relay)).trim();
-    links.push(...(await dialAll(address)));
-    const [a, b] = links as [Link, Link];
-    pinned = keepApart(flooder.pid, [relay.pid, process.pid]);
-    for (let i = 0; i < WARM_ROUNDS; i++) await talk(a, b, ROUND_MS);
+    await asked(users, { address } satisfies Wish);
+    pinned = keepApart({ relay, flooder, sink, users });
+    for (let i = 0; i < WARM_ROUNDS; i++) await talk(ROUND_MS);
     const ports = { relay: parseAddress(address).port, sink: Number(await line(sink)) };
     const round = async (kind: Kind): Promise<Round> => {
       const port = kind === 'aside' ? ports.sink : ports.relay;
       if (kind !== 'quiet') flooder.send({ port, rate: RATE, holdMs: KINDS[kind] } satisfies Order);
       await sleep(SETTLE_MS);
       const [cpu, began] = [cpuOf(relay.pid), performance.now()];
-      const { times, lost } = await talk(a, b, ROUND_MS);
+      const { times, lost } = await talk(ROUND_MS);
       const relayCpu = (cpuOf(relay.pid) - cpu) / ((performance.now() - began) / 1_000);
       let done: Done | null = null;
       if (kind !== 'quiet') {
@@ -149,10 +131,10 @@ export async function flood(): Promise<Report[]> {
   } finally {
     relay.kill('SIGTERM');
     flooder.disconnect();
+    users.disconnect();
     sink.kill('SIGKILL');
     await Promise.race([once(relay, 'exit'), sleep(9_000)]);
     relay.kill('SIGKILL');
-    await Promise.all(links.map((link) => link.close()));
     rmSync(home, { recursive: true, force: true });
   }
   return [report(rounds, pinned)];
@@ -183,7 +165,7 @@ function report(rounds: Record<Kind, Round[]>, pinned: boolean): Report {
     .reduce((sum, round) => sum + round.lost, 0);
   const title = 'flood: 200 Messages/s between two users, while others flood';
   const text = [
-    `${title}, ms: medians of rounds (p99: min–max)${pinned ? '; flooder on a core of its own' : ''}`,
+    `${title}, ms: medians of rounds (p99: min–max)${pinned ? '; relay, porter and users on one core, the flooder on another' : ''}`,
     ...lines,
     `  p99 with the flood / without: held ${ratios[0]?.toFixed(2)}, short ${ratios[1]?.toFixed(2)}, aside ${ratio('aside').toFixed(2)} (limit ${LIMIT_RATIO}); lost ${lost}`,
   ].join('\n');

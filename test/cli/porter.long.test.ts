@@ -1,7 +1,9 @@
 // The porter: another process lets people in, dies, and is replaced, and who is inside notices nothing.
 
 import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
 import { connect, createServer, type Socket } from 'node:net';
+import { getPriority } from 'node:os';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { PorterDoor } from '../../src/cli/porter/door.ts';
@@ -208,6 +210,18 @@ relay(
       await Promise.all([from.close(), to.close()]);
       const { code } = await process_.stop();
       assert.is(code, 0);
+    }),
+  ),
+);
+
+relay(
+  'the porter goes after the relay, and has no helpers that do not',
+  withHome((home) =>
+    withRelayProcess(home, [], async ({ child }) => {
+      const relayPid = child.pid as number;
+      const [pid = 0] = childrenOf(relayPid);
+      assert.ok(getPriority(pid) > getPriority(relayPid));
+      assert.match(readFileSync(`/proc/${pid}/cmdline`, 'latin1'), /--single-threaded/);
     }),
   ),
 );

@@ -47,6 +47,9 @@ export interface PorterOptions {
   readonly log: Log;
 }
 
+// Helpers of the engine would take the relay's core for milliseconds, and do not have the porter's priority.
+const LEAN = ['--single-threaded', '--max-semi-space-size=1'];
+
 export class PorterDoor implements Door {
   /** Hears of who was not let in. */
   shut: Shut = () => {};
@@ -136,7 +139,10 @@ export class PorterDoor implements Door {
   // ---- the porter's life ----
 
   #start(): ChildProcess {
-    const porter = fork(PROGRAM, [], { stdio: ['pipe', 'ignore', 'inherit', 'ipc'] });
+    const porter = fork(PROGRAM, [], {
+      execArgv: [...process.execArgv, ...LEAN],
+      stdio: ['pipe', 'ignore', 'inherit', 'ipc'],
+    });
     porter.on('message', (word: FromPorter, socket) => {
       if (porter === this.#porter) this.#heard(word, socket as Arrival | undefined);
     });

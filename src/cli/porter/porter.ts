@@ -24,6 +24,7 @@ import { DEFAULT_LIMITS, liveLimits } from '../../relay/limits.ts';
 import { Logins } from '../../relay/logins.ts';
 import { loginTurns } from '../../relay/turns.ts';
 import { Handing } from './handing.ts';
+import { rests } from './rest.ts';
 import {
   bytesOf,
   type FromPorter,
@@ -33,7 +34,7 @@ import {
   type WrittenKeys,
 } from './words.ts';
 
-const NICE = 10; // the relay itself goes first
+const NICE = 15; // the relay itself goes first; still 3 % of a core that it uses in full
 const TELL_MS = 200;
 const AGAIN_MS = 20;
 const PATIENCE_MS = 3_000; // the porter of a relay that was killed is just leaving
@@ -42,6 +43,7 @@ const limits = liveLimits(DEFAULT_LIMITS);
 const ways = new Map<number, Listener>();
 const lobbies = new Map<number, Lobby>(); // by way
 const asked = new Map<number, (known: Known) => void>();
+const rest = rests(systemClock); // between those who come and go, and turns of public-key work
 let asks = 0;
 let name = '';
 
@@ -80,7 +82,10 @@ const counted = tally<DropReason>((sums) => say({ counted: sums }));
 // ---- who comes ----
 
 const doors = new Doors({ limits, clock: systemClock, shut: shut.count });
-const gone = (remote: string) => doors.leave(hostGroup(remote));
+const gone = (remote: string) => {
+  doors.leave(hostGroup(remote));
+  rest();
+};
 const handing = new Handing(say, gone);
 
 /** In, or reset; then with the socket's way and place. */
@@ -95,6 +100,7 @@ function lobby(way: number, { publicKey, privateKey }: WrittenKeys) {
   const sockets = new WeakMap<object, Arrival>(); // by channel
   const clock = systemClock;
   const turns = loginTurns(limits, clock);
+  turns.before = rest;
   const log: Log = { debug() {}, info() {}, warn() {}, error: (fields) => say(failure(fields)) };
   const made = new Lobby({
     ...{ limits, clock, turns, log, drops: counted, left: gone },
@@ -147,7 +153,10 @@ async function listen({ id, at, accept, paused }: Way): Promise<void> {
       listenSockets(at, {
         ...{ paused, accept },
         gate: {
-          isOpen: () => doors.isOpen(),
+          isOpen: () => {
+            rest();
+            return doors.isOpen();
+          },
           turnedAway: () => doors.turnedAway(),
           missed: () => doors.missed(),
         },
