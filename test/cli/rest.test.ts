@@ -26,18 +26,17 @@ test('a moment of sleep after enough work, and none before', () => {
   assert.is(slept.length, 2); // one rest, however long the work was
 });
 
-test('it is a real sleep, and soon over', () => {
+test('it is a real sleep', () => {
   const rest = rests({ now: () => performance.now() });
-  const before = process.cpuUsage();
-  const began = performance.now();
-  for (let n = 0; n < 200; ) {
-    const at = performance.now();
-    while (performance.now() - at < 0.11);
+  let slept = 0;
+  for (let n = 0; n < 100; n++) {
+    const work = performance.now();
+    while (performance.now() - work < 0.11);
+    const began = performance.now();
     rest();
-    n++;
+    slept += performance.now() - began;
   }
-  const { user, system } = process.cpuUsage(before);
-  assert.ok(performance.now() - began > (user + system) / 1_000 + 200 * 0.03);
+  assert.ok(slept > 4, `${slept} ms`);
 });
 
 test.run();
