@@ -15,6 +15,7 @@ import { type Contest, machine, measure, type Report, table } from './measure.ts
 import { messenger } from './messenger.ts';
 import { HELP, type Options, parseOptions } from './options.ts';
 import { crowd } from './relay/crowd.ts';
+import { features } from './relay/features.ts';
 import { latency, relay } from './relay/index.ts';
 import { logins } from './relay/logins.ts';
 import { soak } from './relay/soak.ts';
@@ -30,6 +31,7 @@ const BENCHES: Readonly<Record<string, Bench>> = {
   envelope: async () => [compete(envelopes()), handshakes()],
   relay,
   latency,
+  features,
   logins,
   crowd,
   idle,

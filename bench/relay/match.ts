@@ -13,8 +13,12 @@ export interface Plan {
   readonly isPinned: boolean;
   /** A forwarder takes part, which knows pairs only. */
   readonly forwarder: boolean;
+  /** Who takes part, in place of the relay and its peers. */
+  readonly rivals?: Field;
   readonly progress: (line: string) => void;
 }
+
+type Field = (servers: Servers) => Promise<readonly Rival[]>;
 
 /** What the rounds of one cell gave, by rival. */
 export interface Score<T> {
@@ -34,7 +38,7 @@ export const LOAD_CORE = 1;
 
 export function match(plan: Plan): Promise<Score<Rate>[]> {
   const span = spanOf(plan);
-  return playing(plan, async (loader, rivals) => {
+  return playing(plan, plan.rivals ?? everybody(plan), async (loader, rivals) => {
     for (const rival of rivals) {
       for (const cell of WARM_CELLS)
         if (rival.wire !== 'forward' || !cell.spread) await loader.run(rival, cell, WARM_UP);
@@ -46,7 +50,7 @@ export function match(plan: Plan): Promise<Score<Rate>[]> {
 /** The same at a set rate. */
 export function paced(plan: Plan, rate: number): Promise<Score<Delay>[]> {
   const how = { rate, ...spanOf(plan) };
-  return playing(plan, async (loader, rivals) => {
+  return playing(plan, everybody(plan), async (loader, rivals) => {
     for (const rival of rivals)
       for (const cell of plan.cells) await loader.pace(rival, cell, { ...how, ...WARM_UP });
     return eachCell(plan, rivals, (rival, cell) => loader.pace(rival, cell, how));
@@ -58,15 +62,23 @@ const spanOf = ({ seconds }: Plan): Span => ({
   ms: seconds * 1_000,
 });
 
+const everybody =
+  ({ forwarder }: Plan): Field =>
+  async (servers) => [
+    ...(await servers.ours()),
+    ...(await servers.peers()),
+    ...(forwarder ? [await servers.forwarder()] : []),
+  ];
+
 async function playing<T>(
-  { isPinned, cells, forwarder, progress }: Plan,
+  { isPinned, cells, progress }: Plan,
+  field: Field,
   play: (loader: Loader, rivals: readonly Rival[]) => Promise<T>,
 ): Promise<T> {
   const servers = new Servers(isPinned ? SERVER_CORE : null);
   const loader = new Loader(isPinned ? LOAD_CORE : null);
   try {
-    const rivals = [...(await servers.ours()), ...(await servers.peers())];
-    if (forwarder) rivals.push(await servers.forwarder());
+    const rivals = await field(servers);
     const pairs = Math.min(MOST_PAIRS, Math.max(...cells.map((each) => each.pairs), 16));
     for (const rival of rivals) {
       progress(`connecting ${2 * pairs} users to ${rival.name}`);

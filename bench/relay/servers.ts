@@ -6,7 +6,7 @@ import { once } from 'node:events';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { connect, createServer } from 'node:net';
 import { join } from 'node:path';
-import { Place, pinned, UNLIMITED } from '../process.ts';
+import { Place, pinned, type RelaySettings, UNLIMITED } from '../process.ts';
 import type { WireName } from './load.ts';
 import { sleep } from './time.ts';
 
@@ -78,12 +78,14 @@ export class Servers {
 
   /** The relay is there twice, without and with acknowledgements: one process. */
   async ours(): Promise<readonly [Rival, Rival]> {
-    const { port, child } = await this.place.relay(UNLIMITED, { core: this.#core });
-    const at = { port, pid: child.pid };
-    return [
-      { name: 'flexim', wire: 'flexim', ...at },
-      { name: 'flexim+acks', wire: 'fleximAcks', ...at },
-    ];
+    const plain = await this.relay('flexim', 'flexim', UNLIMITED);
+    return [plain, { ...plain, name: 'flexim+acks', wire: 'fleximAcks' }];
+  }
+
+  /** A relay with other settings. */
+  async relay(name: string, wire: WireName, settings: RelaySettings): Promise<Rival> {
+    const { port, child } = await this.place.relay(settings, { name, core: this.#core });
+    return { name, wire, port, pid: child.pid };
   }
 
   async forwarder(): Promise<Rival> {
