@@ -7,6 +7,7 @@ import { MAX_UNANSWERED, OTK_BATCH, OTK_LOW } from '../fe1/constants.ts';
 import type { Random } from '../fe1/random.ts';
 import type { Session } from '../fe1/ratchet.ts';
 import type { ErrorCode } from '../lib/errors.ts';
+import type { Place } from '../protocols/protocol.ts';
 import type { MessengerEvent } from './events.ts';
 import type { State } from './state.ts';
 import { BLOCK_LINES } from './timeline.ts';
@@ -18,7 +19,11 @@ export type Effect =
       readonly key: number | null; // in the outbox; null for /live
       readonly to: string;
       readonly bytes: Uint8Array;
+      readonly awaits: boolean; // a receipt
     }
+  /** Beside a relay: for those who are met directly. */
+  | { readonly kind: 'show'; readonly spr: Uint8Array }
+  | { readonly kind: 'know'; readonly place: Place }
   | { readonly kind: 'fetch' | 'peek'; readonly of: string }
   | { readonly kind: 'publish'; readonly spr: Uint8Array; readonly otks: readonly Uint8Array[] }
   | { readonly kind: 'peek-self' | 'count' }
