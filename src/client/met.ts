@@ -11,14 +11,20 @@ export interface Meeting {
   waits: number | null;
   /** When proofs are exchanged again, if something goes to him meanwhile, and the pause behind it. */
   proof: { at: number; gap: number };
+  /** When something went straight to him last. */
+  saidAt: number;
 }
 
-const GAP = { minMs: 250, maxMs: 60_000 };
+const GAP_MOST = 60_000;
 
 export interface MetOptions {
   readonly silenceMs: number;
+  /** Between looks. */
+  readonly lookMs: number;
   readonly now: () => number;
   readonly turned: (key: string, isDirect: boolean) => void;
+  /** He is to be shown that we are who we say. */
+  readonly prove: (key: string, meeting: Meeting) => void;
 }
 
 export class Met {
@@ -40,7 +46,7 @@ export class Met {
   /** Also with one connection more, or less, than before: then nothing is proven any more. */
   arrived(key: string, { name, spr, since }: Pick<Meeting, 'name' | 'spr' | 'since'>): void {
     const before = this.#all.get(key);
-    this.#all.set(key, { name, spr, since, ...unproven() });
+    this.#all.set(key, { name, spr, since, saidAt: 0, ...this.#unproven() });
     if (before?.isProven) this.#options.turned(key, false);
   }
 
@@ -55,41 +61,48 @@ export class Met {
     const meeting = this.#all.get(key);
     if (!meeting || nth < meeting.since) return;
     meeting.waits = null;
-    if (meeting.isProven) return;
-    meeting.isProven = true;
-    this.#options.turned(key, true);
+    if (!meeting.isProven) {
+      meeting.isProven = true;
+      this.#options.turned(key, true);
+    }
+    const { now, lookMs, prove } = this.#options;
+    // He may ask for a proof of ours: his connection may be a newer one than ours.
+    if (now() - meeting.saidAt > lookMs / 2) prove(key, meeting);
   }
 
   /**
-   * Something is for one who is there and not proven: whether he is to be shown who we are, so that he does
-   * the same. At growing intervals: it may be somebody else, who never will.
+   * He is here, and not proven: he is shown who we are, so that he does the same. At growing intervals: it
+   * may be somebody else, who never will.
    */
-  wantsProof(key: string): boolean {
-    const meeting = this.#all.get(key);
+  #ask(key: string, meeting: Meeting): void {
     const now = this.#options.now();
-    if (!meeting || meeting.isProven || now < meeting.proof.at) return false;
-    const { gap } = meeting.proof;
-    meeting.proof = { at: now + gap, gap: Math.min(2 * gap, GAP.maxMs) };
-    return true;
+    const { at, gap } = meeting.proof;
+    if (now < at) return;
+    meeting.proof = { at: now + gap, gap: Math.min(2 * gap, GAP_MOST) };
+    this.#options.prove(key, meeting);
   }
 
-  /** Something went to him that he answers. */
-  asked(key: string): void {
+  /** Something went straight to him, which he answers or not. */
+  said(key: string, awaits: boolean): void {
     const meeting = this.#all.get(key);
-    if (meeting?.isProven) meeting.waits ??= this.#options.now();
+    if (!meeting) return;
+    meeting.saidAt = this.#options.now();
+    if (awaits && meeting.isProven) meeting.waits ??= meeting.saidAt;
   }
 
-  /** Looks for those who are silent. */
+  /** Looks for those who are silent, and for those who have proven nothing. */
   look(): void {
     const { now, silenceMs, turned } = this.#options;
     for (const [key, meeting] of this.#all) {
+      if (!meeting.isProven) this.#ask(key, meeting);
       if (meeting.waits === null || now() - meeting.waits < silenceMs) continue;
-      Object.assign(meeting, unproven());
+      Object.assign(meeting, this.#unproven());
       turned(key, false);
     }
   }
-}
 
-function unproven(): Pick<Meeting, 'isProven' | 'waits' | 'proof'> {
-  return { isProven: false, waits: null, proof: { at: 0, gap: GAP.minMs } };
+  #unproven(): Pick<Meeting, 'isProven' | 'waits' | 'proof'> {
+    const { now, lookMs } = this.#options;
+    return { isProven: false, waits: null, proof: { at: now() + lookMs, gap: lookMs } };
+  }
 }

@@ -25,6 +25,7 @@ import { type Pauses, Way } from './way.ts';
 const AGAIN: Pauses = { minMs: 500, maxMs: 60_000 };
 const PATIENCE_MS = 2_000; // at the start, for the relay, before only the direct way is used
 const SILENCE_MS = 15_000;
+const LOOKS = 15; // in that time
 const HIGH = 256; // deliveries not yet taken, beyond which no way is read
 
 export interface WaysOptions {
@@ -69,7 +70,8 @@ export class Ways implements Link {
     this.closed = promise;
     this.#settle = resolve;
     this.#met = new Met({
-      ...{ silenceMs, now: clock.now },
+      ...{ silenceMs, lookMs: silenceMs / LOOKS, now: clock.now },
+      prove: (key, meeting) => this.#arrived(key, meeting),
       turned: (key, isDirect) => this.#events.push({ kind: 'way', key, isDirect }),
     });
     const failed = (error: FleximError) => void this.#end(error);
@@ -87,7 +89,7 @@ export class Ways implements Link {
       delivery: (delivery) => this.#directDelivered(delivery),
       lost: (error) => this.#directLost(error),
     });
-    this.#timer = setInterval(() => this.#look(), silenceMs / 4);
+    this.#timer = setInterval(() => this.#look(), silenceMs / LOOKS);
     this.#direct.start();
     this.#relay.start();
     const patience = setTimeout(() => this.#settled(), patienceMs);
@@ -146,7 +148,6 @@ export class Ways implements Link {
     const meeting = this.#met.get(to);
     const isStraight = !this.#isUp || meeting?.isProven || options.live; // a proof is of this kind
     if (meeting && isStraight && this.#sendDirect(to, envelope, options)) return 0;
-    if (meeting && this.#met.wantsProof(to)) this.#arrived(to, meeting);
     const link = this.#isUp ? this.#relay.link : null;
     if (!link) throw new FleximError('not-connected', 'there is no relay, and he is not there');
     this.#last = this.#base + link.send(to, envelope, options);
@@ -163,7 +164,7 @@ export class Ways implements Link {
       if (isFleximError(error)) return false; // too large for it, or it is being closed
       throw error;
     }
-    if (options.awaits && this.#isUp) this.#met.asked(to);
+    this.#met.said(to, this.#isUp && options.awaits === true);
     return true;
   }
 

@@ -1,0 +1,130 @@
+// Two ways in one: what goes where, and that nothing is lost or doubled when a way ends. Real relay, real
+// nodes, real messengers.
+
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { startRelay, withRelay } from '../relay.ts';
+import { until } from '../scene.ts';
+import { meet, withBoth } from './both.ts';
+
+const test = suite('two ways');
+
+const QUIET = 150; // of somebody who does not answer
+
+test('a message goes by the relay before they meet, and straight afterwards, in one conversation', () =>
+  withRelay(({ port }) =>
+    withBoth(port, async (world) => {
+      const { alice, bob, wire } = world;
+      await alice.me.send(bob.key, 'one');
+      await until(() => bob.got(alice).length === 1, 'one');
+      assert.is(wire.carried, 0);
+      await meet(world);
+      await Promise.all([alice.met(bob), bob.met(alice)]);
+      const before = wire.carried;
+      await alice.me.send('bob', 'two');
+      await until(() => bob.got(alice).length === 2, 'two');
+      assert.ok(wire.carried > before, 'it went by the relay');
+      await until(() => alice.me.status.unsettled === 0, 'receipts');
+      assert.equal(bob.got(alice), ['one', 'two']);
+      assert.is(alice.me.status.isDirect, false, 'the relay is there for all others');
+      const opened = Object.keys(alice.me.status.counts).filter((each) => /new session/.test(each));
+      assert.equal(opened, ['new session: none yet'], 'the same session');
+    }),
+  ));
+
+test('they need no session before: who meets first writes first', () =>
+  withRelay(({ port }) =>
+    withBoth(port, async (world) => {
+      const { alice, bob } = world;
+      await meet(world);
+      await alice.me.send('bob', 'hello');
+      await until(() => bob.got(alice).length === 1, 'hello');
+      await Promise.all([alice.met(bob), bob.met(alice)]);
+    }),
+  ));
+
+test('the relay stops: who is there is reached; it comes again: everybody is', async () => {
+  const first = await startRelay();
+  const { port, identity } = first;
+  let relay = first;
+  try {
+    await withBoth(port, async (world) => {
+      const { alice, bob, wire } = world;
+      await meet(world);
+      await alice.met(bob);
+      await relay.stop();
+      await until(() => alice.me.status.isDirect && bob.me.status.isDirect, 'without it');
+      await alice.me.send('bob', 'straight');
+      await until(() => bob.got(alice).length === 1, 'straight');
+      relay = await startRelay({ port, identity });
+      await until(() => !alice.me.status.isDirect && !bob.me.status.isDirect, 'with it');
+      await wire.close();
+      await alice.me.send('bob', 'by the relay');
+      await until(() => bob.got(alice).length === 2, 'by the relay');
+      await until(() => alice.me.status.unsettled === 0, 'receipts');
+      assert.equal(bob.got(alice), ['straight', 'by the relay']);
+      await (await wire.open()).port;
+    });
+  } finally {
+    await relay.stop();
+  }
+});
+
+test('a connection that is there and carries nothing: the relay does, after a while', () =>
+  withRelay(({ port }) =>
+    withBoth(
+      port,
+      async (world) => {
+        const { alice, bob, wire } = world;
+        await meet(world, { moved: true });
+        await alice.met(bob);
+        wire.isDumb = true;
+        await alice.me.send('bob', 'do you hear me?');
+        await until(() => bob.got(alice).length === 1, 'by the relay');
+        assert.is(alice.isDirectTo(bob), false);
+        assert.ok(alice.node?.node.has(bob.key), 'the connection is there all the time');
+      },
+      { silenceMs: QUIET },
+    ),
+  ));
+
+test('ways end and begin while both write: nothing is lost, nothing comes twice', async () => {
+  const first = await startRelay();
+  const { port, identity } = first;
+  let relay = first;
+  try {
+    await withBoth(port, async (world) => {
+      const { alice, bob, wire } = world;
+      await meet(world);
+      await alice.met(bob);
+      const said: string[] = [];
+      for (let round = 0; round < 8; round++) {
+        for (let n = 0; n < 10; n++) {
+          said.push(`${round}.${n}`);
+          await Promise.all([
+            alice.me.send('bob', `${round}.${n}`),
+            bob.me.send('alice', `${round}.${n}`),
+          ]);
+        }
+        if (round % 4 === 0) wire.cut();
+        if (round % 4 === 1) await bob.node?.close();
+        if (round % 4 === 2) {
+          await relay.stop();
+          relay = await startRelay({ port, identity });
+        }
+        if (round % 4 === 3) await alice.node?.close();
+      }
+      for (const [from, to] of [
+        [alice, bob],
+        [bob, alice],
+      ] as const) {
+        await until(() => to.got(from).length >= said.length, 'all of it');
+        assert.equal([...to.got(from)].sort(), [...said].sort());
+      }
+    });
+  } finally {
+    await relay.stop();
+  }
+});
+
+test.run();
