@@ -19,6 +19,7 @@ const QUICK = { minMs: 5, maxMs: 40 };
 export class Wire {
   isDumb = false; // connections stay, and nothing goes through
   carried = 0;
+  #last = 0;
   readonly #server: Server;
   readonly #sockets = new Set<Socket>();
 
@@ -53,8 +54,10 @@ export class Wire {
     for (const socket of this.#sockets) socket.destroy();
   }
 
+  /** At the port that it had before. */
   async open(): Promise<this> {
-    await new Promise<void>((resolve) => this.#server.listen(0, '127.0.0.1', resolve));
+    await new Promise<void>((resolve) => this.#server.listen(this.#last, '127.0.0.1', resolve));
+    this.#last = this.port;
     return this;
   }
 

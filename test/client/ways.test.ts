@@ -3,9 +3,9 @@
 
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { startRelay, withRelay } from '../relay.ts';
+import { withRelay } from '../relay.ts';
 import { until } from '../scene.ts';
-import { meet, withBoth } from './both.ts';
+import { meet, Wire, withBoth } from './both.ts';
 
 const test = suite('two ways');
 
@@ -43,32 +43,31 @@ test('they need no session before: who meets first writes first', () =>
     }),
   ));
 
-test('the relay stops: who is there is reached; it comes again: everybody is', async () => {
-  const first = await startRelay();
-  const { port, identity } = first;
-  let relay = first;
-  try {
-    await withBoth(port, async (world) => {
-      const { alice, bob, wire } = world;
-      await meet(world);
-      await alice.met(bob);
-      await relay.stop();
-      await until(() => alice.me.status.isDirect && bob.me.status.isDirect, 'without it');
-      await alice.me.send('bob', 'straight');
-      await until(() => bob.got(alice).length === 1, 'straight');
-      relay = await startRelay({ port, identity });
-      await until(() => !alice.me.status.isDirect && !bob.me.status.isDirect, 'with it');
-      await wire.close();
-      await alice.me.send('bob', 'by the relay');
-      await until(() => bob.got(alice).length === 2, 'by the relay');
-      await until(() => alice.me.status.unsettled === 0, 'receipts');
-      assert.equal(bob.got(alice), ['straight', 'by the relay']);
-      await (await wire.open()).port;
-    });
-  } finally {
-    await relay.stop();
-  }
-});
+test('the relay is gone: who is there is reached; it comes again: everybody is', () =>
+  withRelay(async ({ port }) => {
+    const line = await new Wire(() => port).open();
+    try {
+      await withBoth(line.port, async (world) => {
+        const { alice, bob, wire } = world;
+        await meet(world);
+        await alice.met(bob);
+        await line.close();
+        await until(() => alice.me.status.isDirect && bob.me.status.isDirect, 'without it');
+        await alice.me.send('bob', 'straight');
+        await until(() => bob.got(alice).length === 1, 'straight');
+        await line.open();
+        await until(() => !alice.me.status.isDirect && !bob.me.status.isDirect, 'with it');
+        await wire.close();
+        await alice.me.send('bob', 'by the relay');
+        await until(() => bob.got(alice).length === 2, 'by the relay');
+        await until(() => alice.me.status.unsettled === 0, 'receipts');
+        assert.equal(bob.got(alice), ['straight', 'by the relay']);
+        await wire.open();
+      });
+    } finally {
+      await line.close();
+    }
+  }));
 
 test('a connection that is there and carries nothing: the relay does, after a while', () =>
   withRelay(({ port }) =>
@@ -88,43 +87,42 @@ test('a connection that is there and carries nothing: the relay does, after a wh
     ),
   ));
 
-test('ways end and begin while both write: nothing is lost, nothing comes twice', async () => {
-  const first = await startRelay();
-  const { port, identity } = first;
-  let relay = first;
-  try {
-    await withBoth(port, async (world) => {
-      const { alice, bob, wire } = world;
-      await meet(world);
-      await alice.met(bob);
-      const said: string[] = [];
-      for (let round = 0; round < 8; round++) {
-        for (let n = 0; n < 10; n++) {
-          said.push(`${round}.${n}`);
-          await Promise.all([
-            alice.me.send('bob', `${round}.${n}`),
-            bob.me.send('alice', `${round}.${n}`),
-          ]);
+test('ways end and begin while both write: nothing is lost, nothing comes twice', () =>
+  withRelay(async ({ port }) => {
+    const line = await new Wire(() => port).open();
+    try {
+      await withBoth(line.port, async (world) => {
+        const { alice, bob, wire } = world;
+        await meet(world);
+        await alice.met(bob);
+        const ends = [
+          () => wire.cut(),
+          () => bob.node?.close(),
+          () => line.cut(),
+          () => alice.node?.close(),
+        ];
+        const said: string[] = [];
+        for (let round = 0; round < 8; round++) {
+          for (let n = 0; n < 10; n++) {
+            said.push(`${round}.${n}`);
+            await Promise.all([
+              alice.me.send('bob', `${round}.${n}`),
+              bob.me.send('alice', `${round}.${n}`),
+            ]);
+          }
+          await ends[round % ends.length]?.();
         }
-        if (round % 4 === 0) wire.cut();
-        if (round % 4 === 1) await bob.node?.close();
-        if (round % 4 === 2) {
-          await relay.stop();
-          relay = await startRelay({ port, identity });
+        for (const [from, to] of [
+          [alice, bob],
+          [bob, alice],
+        ] as const) {
+          await until(() => to.got(from).length >= said.length, 'all of it');
+          assert.equal([...to.got(from)].sort(), [...said].sort());
         }
-        if (round % 4 === 3) await alice.node?.close();
-      }
-      for (const [from, to] of [
-        [alice, bob],
-        [bob, alice],
-      ] as const) {
-        await until(() => to.got(from).length >= said.length, 'all of it');
-        assert.equal([...to.got(from)].sort(), [...said].sort());
-      }
-    });
-  } finally {
-    await relay.stop();
-  }
-});
+      });
+    } finally {
+      await line.close();
+    }
+  }));
 
 test.run();
