@@ -63,7 +63,7 @@ export class ClientConnection {
   #retry: NodeJS.Timeout | null = null;
   #isOver = false;
   #dialling: Promise<void> | null = null;
-  readonly #giveUp = new AbortController(); // of a dial under way
+  #giveUp = new AbortController(); // of a dial under way
   #trouble: Trouble | null = null;
   #taken = 0; // deliveries of this link
   #queue: number | null = null; // how many of them are what was queued; null: not told yet
@@ -121,6 +121,19 @@ export class ClientConnection {
     this.#lose();
     link.close().catch(() => {});
     this.#failed(error);
+  }
+
+  /** Ends the link, or the dial under way, and dials anew: it may go another way now. */
+  async redial(): Promise<void> {
+    this.#giveUp.abort();
+    await this.#dialling;
+    const link = this.#link;
+    this.#lose();
+    this.#down(new FleximError('closed', 'another way was chosen'), 0);
+    await link?.close();
+    this.#giveUp = new AbortController();
+    this.#attempt = 0;
+    this.start();
   }
 
   async close(): Promise<void> {

@@ -78,6 +78,7 @@ export interface Core {
   // What dies with the connection.
   isUp: boolean;
   here: Set<string> | null; // who can be reached, on a direct link; null: a relay takes for everybody
+  readonly straight: Set<string>; // to whom things go directly, beside a relay
   readonly asked: Set<string>; // bundles under way
   readonly refused: Map<number, Backoff>; // envelopes that the relay did not take
   // What dies with the process.
@@ -90,6 +91,7 @@ export function newCore(identity: Identity, state: State, host: Host): Core {
   return {
     ...{ identity, state, host, effects: [], isUp: false, here: null },
     stirred: new Set(),
+    straight: new Set(),
     asked: new Set(),
     refused: new Map(),
     peeks: new Map(),
@@ -133,6 +135,7 @@ export function reaches({ isUp, here }: Core, X: string): boolean {
 export function down(core: Core): void {
   core.isUp = false;
   core.here = null;
+  core.straight.clear();
   core.asked.clear();
   core.refused.clear();
 }

@@ -56,8 +56,11 @@ export function left(core: Core, X: string): void {
 
 /** What went the direct way and has no receipt goes by the relay now; what he has opens once. */
 export function way(core: Core, { key: X, isDirect }: Turn): void {
+  if (!core.isUp) return;
   tell(core, { kind: 'way', peer: X, isDirect });
-  if (core.isUp && core.here === null && !isDirect) transmitOutbox(core, X);
+  if (isDirect) core.straight.add(X);
+  else core.straight.delete(X);
+  if (core.here === null && !isDirect) transmitOutbox(core, X);
 }
 
 /** Whoever is in the user's own address book is a contact, under that name if no other has it. */
