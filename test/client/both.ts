@@ -131,8 +131,11 @@ export async function withBoth(
   relayPort: number,
   body: (world: World) => Promise<void>,
   ways: Partial<WaysOptions> = {},
+  more: readonly Partial<PersonOptions>[] = [],
 ): Promise<void> {
   const [alice, bob] = [new Both(relayPort, ways), new Both(relayPort, ways)];
+  alice.options = { ...alice.options, ...more[0] };
+  bob.options = { ...bob.options, ...more[1] };
   const wire = await new Wire(() => bob.nodePort).open();
   try {
     await Promise.all([alice.open(), bob.open()]);
