@@ -148,9 +148,12 @@ export async function withBoth(
 }
 
 /** They know each other; where bob is, and where alice is, unless she moved: then there is one connection. */
-export async function meet({ alice, bob, wire }: World, { moved = false } = {}): Promise<void> {
+export async function meet(
+  { alice, bob, wire }: World,
+  { moved = false, away = false } = {},
+): Promise<void> {
   await bob.me.contacts.add(alice.key, { name: 'alice' });
   await bob.me.contacts.place('alice', `127.0.0.1:${moved ? 1 : alice.nodePort}`);
   await alice.me.contacts.add(bob.key, { name: 'bob' });
-  await alice.me.contacts.place('bob', `127.0.0.1:${wire.port}`);
+  await alice.me.contacts.place('bob', `127.0.0.1:${away ? 1 : wire.port}`);
 }

@@ -3,6 +3,7 @@
 
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import { GREETING, Raw } from '../protocols/enclave/raw.ts';
 import { withRelay } from '../relay.ts';
 import { until } from '../scene.ts';
 import { meet, Wire, withBoth } from './both.ts';
@@ -85,6 +86,22 @@ test('a connection that is there and carries nothing: the relay does, after a wh
       },
       { silenceMs: QUIET },
     ),
+  ));
+
+test('somebody who claims the key of bob takes nothing away from him', () =>
+  withRelay(({ port }) =>
+    withBoth(port, async (world) => {
+      const { alice, bob, wire } = world;
+      await wire.close(); // bob himself is met nowhere
+      await meet(world, { moved: true, away: true });
+      const claim = (await Raw.dial(alice.nodePort)).says({ ...GREETING, 'flexim-key': bob.key });
+      await until(() => alice.node?.node.has(bob.key) === true, 'the claim');
+      await alice.me.send('bob', 'for bob alone');
+      await until(() => bob.got(alice).length === 1, 'by the relay');
+      assert.is(alice.isDirectTo(bob), false);
+      claim.socket.destroy();
+      await wire.open();
+    }),
   ));
 
 test('ways end and begin while both write: nothing is lost, nothing comes twice', () =>
