@@ -22,6 +22,7 @@ import { soak } from './relay/soak.ts';
 import { resultsOf, writeResults } from './results.ts';
 import { screen } from './screen.ts';
 import { start } from './start.ts';
+import { ways } from './ways.ts';
 
 type Bench = (options: Options) => Promise<Report[]>;
 
@@ -43,6 +44,7 @@ const BENCHES: Readonly<Record<string, Bench>> = {
   messenger,
   commstream,
   enclave,
+  ways,
   soak,
 };
 const BY_NAME_ONLY = ['soak']; // it takes ten minutes

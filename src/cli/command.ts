@@ -2,7 +2,7 @@
 
 import { DEFAULT_SCHEME, SCHEMES } from '../protocols/commstream/schemes.ts';
 import type { Options, Settings } from './options.ts';
-import { RELAY_TRANSPORTS, TRANSPORT_NAMES } from './transports.ts';
+import { RELAY_TRANSPORTS, WAY_NAMES } from './transports.ts';
 
 export const COMMON = {
   as: { type: 'string', about: 'name of the key to use, where there are several' },
@@ -16,7 +16,7 @@ export const COMMON = {
   transport: {
     type: 'string',
     about: 'the way to the relay: bare flexim, or commstream, which hides all but sizes',
-    choices: RELAY_TRANSPORTS,
+    choices: [...RELAY_TRANSPORTS, 'auto'],
   },
   'insecure-plaintext': {
     type: 'boolean',
@@ -60,7 +60,26 @@ const TIMEOUT = {
 } as const;
 /** Of a command that asks the relay. */
 export const ONLINE = { timeout: TIMEOUT } as const satisfies Options;
+/** Of an Enclave node. */
+const LISTEN = {
+  type: 'string',
+  about:
+    'Enclave: where this node listens, HOST:PORT; other machines reach it only if HOST says so',
+  default: '127.0.0.1:7776',
+} as const;
+/** Of what goes by any way. */
+const WAY = {
+  transport: {
+    type: 'string',
+    about:
+      'the way: through a relay (flexim, or commstream, which hides all but sizes), from node to node (enclave), ' +
+      'or auto: straight to whoever can be met, and else by the relay',
+    choices: WAY_NAMES,
+  },
+  listen: LISTEN,
+} as const satisfies Options;
 export const SEND = {
+  ...WAY,
   wait: {
     type: 'string',
     about: 'until the relay has it safely, or until its reader has it',
@@ -77,6 +96,7 @@ export const SEND = {
   notify: { type: 'boolean', about: 'mark it as urgent', default: false, flagOnly: true },
 } as const satisfies Options;
 export const RECEIVE = {
+  ...WAY,
   follow: { type: 'boolean', about: 'go on with what comes', default: false, flagOnly: true },
   from: { type: 'string', about: 'only what this person wrote', flagOnly: true },
   'ack-stdin': {
@@ -129,13 +149,6 @@ export const COMMSTREAM = {
     flagOnly: true,
   },
 } as const satisfies Options;
-/** Of an Enclave node. */
-const LISTEN = {
-  type: 'string',
-  about:
-    'Enclave: where this node listens, HOST:PORT; other machines reach it only if HOST says so',
-  default: '127.0.0.1:7776',
-} as const;
 export const ENCLAVE = {
   listen: LISTEN,
   strangers: {
@@ -145,17 +158,19 @@ export const ENCLAVE = {
   },
   note: { type: 'string', about: 'what friends see beside your status', default: '', max: 200 },
 } as const satisfies Options;
+export const ADD = {
+  ...ONLINE,
+  at: {
+    type: 'string',
+    about: 'where he can be met without a relay: HOST:PORT of his Enclave node; none forgets it',
+    flagOnly: true,
+  },
+} as const satisfies Options;
 export const OFF = {
   off: { type: 'boolean', about: 'take that back', default: false, flagOnly: true },
 } as const satisfies Options;
 export const CHAT = {
-  transport: {
-    type: 'string',
-    about:
-      'the way: through a relay (flexim, or commstream, which hides all but sizes), or from node to node (enclave)',
-    choices: TRANSPORT_NAMES,
-  },
-  listen: LISTEN,
+  ...WAY,
   inline: {
     type: 'boolean',
     about: "write into the terminal's own scrollback, without a full screen",

@@ -1,6 +1,7 @@
 // flexim: the table of commands. Each is loaded when it is used, so that --help is quick.
 
 import {
+  ADD,
   CHAT,
   COMMON,
   COMMSTREAM,
@@ -118,8 +119,11 @@ const COMMANDS: readonly Command[] = [
     entry({
       usage: 'add <who> [name]',
       about: 'add somebody by alias, key or flexim:// address, under a name of your choice',
-      options: ONLINE,
-      examples: [['contacts add bob', 'whom the relay knows as bob']],
+      options: ADD,
+      examples: [
+        ['contacts add bob', 'whom the relay knows as bob'],
+        ['contacts add bob --at 192.168.1.7:7776', 'where --transport auto meets him'],
+      ],
       load: async () => (await import('./commands/contacts.ts')).add,
     }),
     entry({

@@ -57,8 +57,8 @@ export function tellPinned(contact: Contact): void {
 }
 
 export function contactJson(contact: Contact): object {
-  const { key, name, alias, added, verified, blocked, changedTo, unread } = contact;
-  return { key, name: name || null, alias, added, verified, blocked, changedTo, unread };
+  const { key, name, alias, added, verified, blocked, changedTo, unread, at = null } = contact;
+  return { key, name: name || null, alias, added, verified, blocked, changedTo, unread, at };
 }
 
 export function messageJson(message: Message, contact: Contact | null): object {

@@ -10,7 +10,7 @@ import type { Common } from './command.ts';
 import { readPassphrase } from './passphrase.ts';
 import { dataHome } from './places.ts';
 import { chooseRelay, DEFAULT_RELAY, type RelayChoice } from './remember.ts';
-import { readRelay, sameHost, transportOf } from './transports.ts';
+import { readRelay, relayWish, sameHost, transportOf } from './transports.ts';
 
 export const PINS = 'known-relays';
 const PASSPHRASE_TRIES = 3;
@@ -71,9 +71,10 @@ export type WishedRelay = Pick<Common, 'relay' | 'transport'>;
 
 /** Where nobody names a relay, a wish for another transport than the one used last means the same host. */
 export function chosenRelay(
-  { relay, transport }: WishedRelay,
+  { relay, transport: way }: WishedRelay,
   profile: string,
 ): RelayChoice & { readonly address: Address } {
+  const transport = relayWish(way);
   const choice = chooseRelay(relay, profile);
   if (choice.why === 'named') return { ...choice, address: readRelay(choice.text, transport) };
   const used = readRelay(choice.text, null);

@@ -36,6 +36,15 @@ export const TRANSPORT_NAMES = Object.keys(TRANSPORTS) as TransportName[];
 /** Those that go to a relay; enclave goes from node to node. */
 export const RELAY_TRANSPORTS = TRANSPORT_NAMES.filter((each) => each !== 'enclave');
 
+/** What a user can choose: one of them, or a relay with Enclave beside it. */
+export const WAY_NAMES = [...TRANSPORT_NAMES, 'auto'] as const;
+export type WayName = (typeof WAY_NAMES)[number];
+
+/** The transport to a relay that a wish for a way means; null: whichever. */
+export function relayWish(way: string | null): string | null {
+  return way === 'auto' || way === 'enclave' ? null : way;
+}
+
 /** How a relay is reached; addresses of bare Flexim do not say it. */
 export function transportOf({ transport }: { readonly transport?: string | null }): TransportName {
   return TRANSPORT_NAMES.find((each) => each === transport) ?? USUAL;
@@ -61,6 +70,13 @@ export function readRelay(text: string, wished: string | null): Address {
   if (wished !== null && transport !== null && transport !== wished)
     throw new FleximError('usage', `--transport says ${wished}, and the address ${transport}`);
   return withTransport(address, transportOf({ transport: wished ?? transport }));
+}
+
+/** Throws `usage`. */
+export function wayNamed(text: string): WayName {
+  const way = WAY_NAMES.find((each) => each === text);
+  if (way) return way;
+  throw new FleximError('usage', `there is no such way; there are ${WAY_NAMES.join(', ')}`);
 }
 
 /** The same host by another way, at the port that is usual for it. */

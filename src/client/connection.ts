@@ -4,10 +4,11 @@
 import { type ErrorCode, FleximError, isFleximError } from '../lib/errors.ts';
 import type { Delivery, Link, LinkEvent } from '../protocols/protocol.ts';
 import { type Core, down, type Effect } from './core.ts';
-import { arrived, begin, left } from './direct.ts';
+import { arrived, begin, left, way } from './direct.ts';
 import type { MessengerEvent } from './events.ts';
 import { bundle, notFetched, notPeeked, peeked } from './opening.ts';
-import { counted, peekedSelf, published } from './own.ts';
+import { counted, peekedSelf, published, showToo } from './own.ts';
+import { places } from './people.ts';
 import { deliver } from './receiving.ts';
 import { login } from './rounds.ts';
 import type { Runner } from './runner.ts';
@@ -15,7 +16,7 @@ import { notTaken, queued } from './sending.ts';
 
 const AGAIN = { minMs: 500, maxMs: 60_000 };
 /** Trying again would change nothing, or do harm. */
-const FINAL = [
+export const FINAL: readonly string[] = [
   ...['relay-auth-mismatch', 'relay-key-changed', 'replaced', 'identity-elsewhere'],
   ...['other-relay', 'crypto-unavailable', 'bad-address', 'config-invalid'],
   ...['store-damaged', 'store-failed'],
@@ -55,13 +56,14 @@ export class ClientConnection {
   #keys = new Map<number, number>(); // outbox keys, by the number of the Message on the link
   // 'checking': it is not known yet that no other store uses this identity; nothing is taken.
   #stage: 'down' | 'checking' | 'up' = 'down';
+  #round = 0; // of `up` and `down`
   #held: Delivery[] = [];
   #heldBytes = 0;
   #attempt = 0;
   #retry: NodeJS.Timeout | null = null;
   #isOver = false;
   #dialling: Promise<void> | null = null;
-  readonly #giveUp = new AbortController(); // of a dial under way
+  #giveUp = new AbortController(); // of a dial under way
   #trouble: Trouble | null = null;
   #taken = 0; // deliveries of this link
   #queue: number | null = null; // how many of them are what was queued; null: not told yet
@@ -121,6 +123,19 @@ export class ClientConnection {
     this.#failed(error);
   }
 
+  /** Ends the link, or the dial under way, and dials anew: it may go another way now. */
+  async redial(): Promise<void> {
+    this.#giveUp.abort();
+    await this.#dialling;
+    const link = this.#link;
+    this.#lose();
+    this.#down(new FleximError('closed', 'another way was chosen'), 0);
+    await link?.close();
+    this.#giveUp = new AbortController();
+    this.#attempt = 0;
+    this.start();
+  }
+
   async close(): Promise<void> {
     this.#isOver = true;
     this.#giveUp.abort();
@@ -144,6 +159,7 @@ export class ClientConnection {
 
   #reset(): void {
     this.#stage = 'down';
+    this.#round++;
     this.#held = [];
     this.#heldBytes = 0;
     this.#keys.clear();
@@ -215,6 +231,8 @@ export class ClientConnection {
         return void this.#step((core) => arrived(core, event));
       case 'left':
         return void this.#step((core) => left(core, event.key));
+      case 'way':
+        return void this.#step((core) => way(core, event));
       case 'presence':
         return tell({ kind: 'sign', peer: event.key, sign: event.isHere ? 'here' : 'away' });
       case 'plain':
@@ -228,17 +246,21 @@ export class ClientConnection {
   async #ready(link: Link): Promise<void> {
     const { prekeys } = link;
     const { own, takeOver, tell } = this.#options;
+    const { isDirect } = link; // now: of two ways in one it changes, and then there is another `up`
+    const round = this.#round;
     try {
       if (!prekeys) throw new FleximError('command-refused', 'this relay keeps no prekeys');
-      const self = link.isDirect ? null : await prekeys.peek(own);
-      if (this.#link !== link) return;
+      const self = isDirect ? null : await prekeys.peek(own);
+      if (this.#link !== link || this.#round !== round) return;
       this.#stage = 'checking';
       await this.#options.runner.step((core) => {
-        if (link.isDirect) return begin(core); // nobody there could know of another store
+        places(core);
+        if (isDirect) return begin(core); // nobody there could know of another store
         this.#clockAhead = core.host.now() - link.self.lastSeen;
         login(core, { self, takeOver });
+        if (link.show) showToo(core);
       });
-      if (this.#link !== link || this.#stage !== 'checking') return;
+      if (this.#link !== link || this.#round !== round) return;
       this.#stage = 'up';
       this.#options.takeOver = false; // once: the other one may come back
       this.#attempt = 0;
@@ -249,7 +271,7 @@ export class ClientConnection {
       this.#lookAtQueue(link);
     } catch (error) {
       const isTransport = isFleximError(error) && TRANSPORT.includes(error.code);
-      if (this.#link === link && !isTransport) this.drop(error);
+      if (this.#link === link && this.#round === round && !isTransport) this.drop(error);
     }
   }
 
@@ -308,6 +330,10 @@ export class ClientConnection {
     switch (effect.kind) {
       case 'transmit':
         return this.#transmit(link, effect);
+      case 'show':
+        return link.show?.(effect.spr);
+      case 'know':
+        return link.know?.(effect.place);
       case 'fetch': {
         const { of } = effect;
         this.#ask(
@@ -344,9 +370,10 @@ export class ClientConnection {
     }
   }
 
-  #transmit(link: Link, { key, to, bytes }: Extract<Effect, { kind: 'transmit' }>): void {
+  #transmit(link: Link, effect: Extract<Effect, { kind: 'transmit' }>): void {
+    const { key, to, bytes, awaits } = effect;
     try {
-      const n = link.send(to, bytes, { live: key === null });
+      const n = link.send(to, bytes, { live: key === null, awaits });
       if (key !== null) this.#keys.set(n, key);
     } catch (error) {
       if (!isFleximError(error)) throw error; // it is in the outbox, and goes at the next login

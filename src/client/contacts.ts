@@ -9,7 +9,18 @@ import type { Link } from '../protocols/protocol.ts';
 import type { Core } from './core.ts';
 import type { Contact } from './events.ts';
 import { wake } from './opening.ts';
-import { accept, add, byName, change, freeName, keyIn, lookedUp, shown } from './people.ts';
+import {
+  accept,
+  add,
+  byName,
+  change,
+  freeName,
+  keyIn,
+  lookedUp,
+  meet,
+  place,
+  shown,
+} from './people.ts';
 import type { Runner } from './runner.ts';
 import { pump } from './sending.ts';
 import { bytesOf } from './state.ts';
@@ -71,6 +82,19 @@ export class Contacts {
     const contact = this.get(who);
     if (contact) return contact.key;
     return (await this.add(who)).key;
+  }
+
+  /** Where he is met without a relay, HOST:PORT; null: nowhere. Throws `bad-address`. */
+  place(who: string, at: string | null): Promise<Contact> {
+    const to = at === null ? undefined : placeOf(at);
+    const key = this.#known(who);
+    return this.#step((core) => {
+      const { at: _, ...rest } = meet(core, key);
+      const row = to === undefined ? rest : { ...rest, at: to };
+      core.state.contacts.set(key, row);
+      place(core, row);
+      return row;
+    });
   }
 
   rename(who: string, name: string): Promise<Contact> {
@@ -189,6 +213,12 @@ export class Contacts {
   #of(key: string): Contact {
     return this.get(key) as Contact;
   }
+}
+
+function placeOf(text: string): string {
+  const place = hostAndPort(parseAddress(text));
+  if (place === text.toLowerCase()) return place;
+  throw new FleximError('bad-address', 'he is met at HOST:PORT, such as 192.168.1.7:7776');
 }
 
 function unknown(who: string, link: Link | null = null): FleximError {

@@ -7,6 +7,7 @@ import { MAX_UNANSWERED, OTK_BATCH, OTK_LOW } from '../fe1/constants.ts';
 import type { Random } from '../fe1/random.ts';
 import type { Session } from '../fe1/ratchet.ts';
 import type { ErrorCode } from '../lib/errors.ts';
+import type { Place } from '../protocols/protocol.ts';
 import type { MessengerEvent } from './events.ts';
 import type { State } from './state.ts';
 import { BLOCK_LINES } from './timeline.ts';
@@ -18,7 +19,11 @@ export type Effect =
       readonly key: number | null; // in the outbox; null for /live
       readonly to: string;
       readonly bytes: Uint8Array;
+      readonly awaits: boolean; // a receipt
     }
+  /** Beside a relay: for those who are met directly. */
+  | { readonly kind: 'show'; readonly spr: Uint8Array }
+  | { readonly kind: 'know'; readonly place: Place }
   | { readonly kind: 'fetch' | 'peek'; readonly of: string }
   | { readonly kind: 'publish'; readonly spr: Uint8Array; readonly otks: readonly Uint8Array[] }
   | { readonly kind: 'peek-self' | 'count' }
@@ -73,6 +78,7 @@ export interface Core {
   // What dies with the connection.
   isUp: boolean;
   here: Set<string> | null; // who can be reached, on a direct link; null: a relay takes for everybody
+  readonly straight: Set<string>; // to whom things go directly, beside a relay
   readonly asked: Set<string>; // bundles under way
   readonly refused: Map<number, Backoff>; // envelopes that the relay did not take
   // What dies with the process.
@@ -85,6 +91,7 @@ export function newCore(identity: Identity, state: State, host: Host): Core {
   return {
     ...{ identity, state, host, effects: [], isUp: false, here: null },
     stirred: new Set(),
+    straight: new Set(),
     asked: new Set(),
     refused: new Map(),
     peeks: new Map(),
@@ -128,6 +135,7 @@ export function reaches({ isUp, here }: Core, X: string): boolean {
 export function down(core: Core): void {
   core.isUp = false;
   core.here = null;
+  core.straight.clear();
   core.asked.clear();
   core.refused.clear();
 }

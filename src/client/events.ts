@@ -17,6 +17,8 @@ export interface Contact {
   readonly blocked: boolean;
   /** The key that the relay now names for the alias: nothing is sent until it was accepted. */
   readonly changedTo: string | null;
+  /** Where he can be met without a relay, HOST:PORT, as the user said. */
+  readonly at?: string;
   readonly unread: number;
   /** The place (`order`) of the oldest unread message. */
   readonly firstUnread: number | null;
@@ -47,6 +49,8 @@ export type MessengerEvent =
       readonly state: DeliveryState;
     }
   | { readonly kind: 'sign'; readonly peer: string; readonly sign: Sign }
+  /** Beside a relay: what is for him goes straight to him from now on, or by the relay again. */
+  | { readonly kind: 'way'; readonly peer: string; readonly isDirect: boolean }
   /** Something that was not encrypted, which no history keeps. As it came: not fit for a terminal. */
   | { readonly kind: 'plain'; readonly name: string; readonly text: string; readonly at: number }
   /** Somebody wrote for the first time, or the relay names another key for a contact's alias. */

@@ -38,6 +38,7 @@ export interface MessengerOptions {
   readonly store: ByteStore;
   /** The signal says that the messenger is being closed. */
   readonly dial: (signal: AbortSignal) => Promise<Link>;
+  readonly choice?: Choice;
   /** Go on although the relay has prekeys of this identity from another store. */
   readonly takeOver?: boolean;
   /** Tell people when their messages were read; they are told by `read`. */
@@ -52,6 +53,13 @@ export interface MessengerOptions {
   /** For tests. */
   readonly point?: (point: Point) => void;
   readonly sizes?: Partial<Sizes>;
+}
+
+/** Where there is a choice between ways: what `dial` does from now on. */
+export interface Choice {
+  readonly name: string;
+  /** Throws `usage` for one that there is not. */
+  choose(name: string): void;
 }
 
 export interface Letter {
@@ -74,6 +82,10 @@ export interface Status {
   readonly published: boolean;
   /** There is no relay between people: who is there is reached, and nobody else. */
   readonly isDirect: boolean;
+  /** The way that was chosen; null where there is no choice. */
+  readonly way: string | null;
+  /** To whom, beside a relay, things go directly now. */
+  readonly straight: readonly string[];
   readonly oneTimeKeys: number;
   readonly counts: Readonly<Record<string, number>>;
 }
@@ -265,6 +277,8 @@ export class Messenger {
       unsettled: state.waiting.size + state.sent.size,
       published: ownRow(state).published,
       isDirect: this.#connection.link?.isDirect ?? false,
+      way: this.#options.choice?.name ?? null,
+      straight: [...this.#core.straight],
       oneTimeKeys: state.otks.size,
       counts: Object.fromEntries(this.#counts),
     };
@@ -278,6 +292,15 @@ export class Messenger {
   /** After a `down` that will not end by itself. */
   reconnect(): void {
     this.#connection.start();
+  }
+
+  /** Goes on by another way, in the same conversations. Throws `usage`. */
+  async goBy(way: string): Promise<void> {
+    const { choice } = this.#options;
+    if (!choice) throw new FleximError('usage', 'there is one way only');
+    if (way === choice.name) return;
+    choice.choose(way);
+    await this.#connection.redial();
   }
 
   /** Ends the connection; what was accepted stays in the store, and goes out another time. */

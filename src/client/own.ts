@@ -80,6 +80,12 @@ export function show(core: Core): void {
   publish(core, 0);
 }
 
+/** Beside a relay, which has them: for those who are met directly. */
+export function showToo(core: Core): void {
+  const mine = newest(core.state);
+  if (mine) core.effects.push({ kind: 'show', spr: mine.bytes });
+}
+
 export function rotate(core: Core): void {
   const mine = newest(core.state);
   if (!core.isUp || !mine) return;

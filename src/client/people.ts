@@ -132,6 +132,15 @@ export function change(core: Core, X: string, part: Partial<ContactRow>): Contac
   return row;
 }
 
+/** Those who may be met directly, for the link. */
+export function places(core: Core): void {
+  for (const row of core.state.contacts.values()) place(core, row);
+}
+
+export function place(core: Core, { key, name, at, blocked }: ContactRow): void {
+  if (at !== undefined && !blocked) core.effects.push({ kind: 'know', place: { key, name, at } });
+}
+
 export function shown({ by }: State, row: ContactRow): Contact {
   let firstUnread: number | null = null;
   for (const { order } of by.unread.each(row.key)) {

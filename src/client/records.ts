@@ -2,7 +2,7 @@
 // is msgpack [id, row], sealed (vault.ts).
 
 import { malformed } from '../wire/msgpack.ts';
-import { bin, integer, type Of, type Shape, struct, text } from '../wire/shape.ts';
+import { bin, integer, type Of, optional, type Shape, struct, text } from '../wire/shape.ts';
 
 const flag: Shape<boolean> = (value, path) => {
   if (typeof value === 'boolean') return value;
@@ -96,6 +96,7 @@ export const contact = struct({
   verified: flag,
   blocked: flag,
   changedTo: nullable(text(64)), // the key that the relay now names for the alias
+  at: optional(text(300)), // where he is met without a relay, HOST:PORT
 });
 
 /** A message that came and that the user has not marked as read. */

@@ -8,7 +8,7 @@ import type { Plaintext } from '../fe1/envelope.ts';
 import type { Session } from '../fe1/ratchet.ts';
 import { hasRoom, isDue, receiptSession } from '../fe1/sessions.ts';
 import { toHex } from '../lib/bytes.ts';
-import { type Core, DAY, HOUR, next, reaches, tell } from './core.ts';
+import { type Core, DAY, type Effect, HOUR, next, reaches, tell } from './core.ts';
 import { activeOf, peerOf, seal, sessionOf } from './peers.ts';
 import { isBlocked, isHalted } from './people.ts';
 import { type DeliveryState, type SentRow, STATES } from './records.ts';
@@ -76,12 +76,14 @@ export function post(core: Core, X: string, plaintext: Plaintext, { on, id }: Po
   const key = next(core);
   const logins = reaches(core, X) ? 1 : 0;
   core.state.outbox.set(key, { to: X, bytes, id: id ?? null, logins });
-  transmit(core, key, X, bytes);
+  transmit(core, { key, to: X, bytes, awaits: id !== undefined });
   return { key, session };
 }
 
-function transmit(core: Core, key: number | null, to: string, bytes: Uint8Array): void {
-  if (reaches(core, to)) core.effects.push({ kind: 'transmit', key, to, bytes });
+type Transmit = Omit<Extract<Effect, { kind: 'transmit' }>, 'kind'>;
+
+function transmit(core: Core, what: Transmit): void {
+  if (reaches(core, what.to)) core.effects.push({ kind: 'transmit', ...what });
 }
 
 /** Encrypts a message for the first time or again: a new envelope with the same id. */
@@ -104,7 +106,8 @@ export function live(core: Core, X: string, content: Sendable): boolean {
   if (row.heardAt < core.host.now() - LIVE_FRESH) return false;
   if (!hasRoom(session, core.host.sizes.liveRoom)) return false;
   core.host.count('live');
-  transmit(core, null, X, seal(core, session, encodeContent(content)));
+  const bytes = seal(core, session, encodeContent(content));
+  transmit(core, { key: null, to: X, bytes, awaits: false });
   return true;
 }
 
@@ -116,7 +119,8 @@ export function prove(core: Core, X: string): void {
   const session = activeOf(core, X);
   if (!session || isHalted(core, X) || isDue(peerOf(core, X))) return;
   if (!hasRoom(session, core.host.sizes.liveRoom)) return;
-  transmit(core, null, X, seal(core, session, encodeContent({ kind: 'noop' })));
+  const bytes = seal(core, session, encodeContent({ kind: 'noop' }));
+  transmit(core, { key: null, to: X, bytes, awaits: false });
 }
 
 // ---- what becomes of it ----
@@ -149,7 +153,7 @@ export function transmitRefused(core: Core): void {
     if (!row) core.refused.delete(key);
     else if (at <= now) {
       core.refused.set(key, { at: Number.POSITIVE_INFINITY, wait });
-      transmit(core, key, row.to, row.bytes);
+      transmit(core, { ...row, key, awaits: row.id !== null });
     }
   }
 }
@@ -165,7 +169,7 @@ export function transmitOutbox(core: Core, to: string | null = null): void {
     core.refused.delete(key);
     if (row.id === null && row.logins >= 2) core.state.outbox.delete(key);
     else core.state.outbox.set(key, { ...row, logins: row.logins + 1 });
-    transmit(core, key, row.to, row.bytes);
+    transmit(core, { ...row, key, awaits: row.id !== null });
   }
 }
 

@@ -99,6 +99,8 @@ export type LinkEvent =
     }
   | { readonly kind: 'left'; readonly key: string }
   | { readonly kind: 'presence'; readonly key: string; readonly isHere: boolean }
+  /** Of two ways in one, beside a relay: how he is reached now. Not direct any more: what he may lack goes again. */
+  | { readonly kind: 'way'; readonly key: string; readonly isDirect: boolean }
   /** Something that was not encrypted, of somebody who cannot. */
   | { readonly kind: 'plain'; readonly name: string; readonly text: string; readonly at: number }
   | { readonly kind: 'trouble'; readonly error: FleximError; readonly key: string | null };
@@ -131,6 +133,21 @@ export interface Names {
   find(name: string): Promise<string | null>;
 }
 
+export interface SendOptions {
+  /** Worth nothing later. */
+  readonly live?: boolean;
+  /** Whoever gets it answers: silence means that he did not. */
+  readonly awaits?: boolean;
+}
+
+export interface Place {
+  readonly key: string;
+  /** What the user calls him; '' if nothing yet. */
+  readonly name: string;
+  /** HOST:PORT */
+  readonly at: string;
+}
+
 export interface Link {
   /**
    * True where nobody keeps anything for others: what is sent to one who did not arrive is an `unknown`,
@@ -145,7 +162,7 @@ export interface Link {
    * Sends and returns the number of this message on this link; numbers go on when it reconnects, so that
    * an event is never taken for that of another message. Throws `not-connected`.
    */
-  send(to: string, envelope: Uint8Array, options?: { readonly live?: boolean }): number;
+  send(to: string, envelope: Uint8Array, options?: SendOptions): number;
   /**
    * One consumer each; they end when the link is closed. Both are to be taken from: with 1,024
    * deliveries waiting nothing more is read, answers included; with 65,536 events the link breaks.
@@ -155,6 +172,10 @@ export interface Link {
   /** Round trip to the relay, in milliseconds. */
   ping(): Promise<number>;
   readonly prekeys: PrekeyDirectory | null;
+  /** Of two ways in one: our signed record, which the relay has, for those who are met directly. */
+  show?(spr: Uint8Array): void;
+  /** Where somebody can be met directly, by the user's own word. */
+  know?(place: Place): void;
   readonly directory: Directory | null;
   /** Kept when the link is closed for good: null after `close`, else why. */
   readonly closed: Promise<FleximError | null>;

@@ -14,6 +14,7 @@ export const AGAIN: { readonly [N in VerbName]: 'repeat' | 'keyed' | 'never' } =
   contact: 'repeat',
   resolve: 'repeat', // who was added is there
   add: 'repeat', // and keeps the name that he was given
+  place: 'repeat',
   rename: 'keyed', // the old name is nobody's any more
   remove: 'keyed', // nobody to remove: done
   block: 'repeat',
@@ -34,6 +35,7 @@ export const AGAIN: { readonly [N in VerbName]: 'repeat' | 'keyed' | 'never' } =
   register: 'repeat', // the alias is his: the relay says so again
   unregister: 'never', // somebody else's by now, perhaps
   reconnect: 'repeat',
+  goBy: 'repeat',
 };
 
 /** A 'keyed' request by the key of the person that it names, as he was before. */

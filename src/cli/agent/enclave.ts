@@ -6,6 +6,7 @@ import { type Address, formatAddress, hostAndPort, parseAddress } from '../../li
 import { FleximError } from '../../lib/errors.ts';
 import type { EnclaveLink, NodeEvent } from '../../protocols/enclave/index.ts';
 import type { Link, Pins } from '../../protocols/protocol.ts';
+import type { WayName } from '../transports.ts';
 import type { Opened } from './profile.ts';
 
 export const BOOK = 'address-book';
@@ -33,36 +34,32 @@ export function enclaveAddress(listen: string): string {
   return formatAddress({ host, port, transport: 'enclave' });
 }
 
-interface Owning {
+/** What a command that goes by any way gives whoever becomes the owner. */
+export function wayOf(settings: { readonly transport: string | null; readonly listen: string }) {
+  const { transport, listen } = settings;
+  return { way: transport as WayName | null, enclave: { listen } };
+}
+
+interface NodeOptions {
   readonly directory: string;
   readonly opened: Opened;
-  readonly relay: Address;
+  /** Where it listens. */
+  readonly at: Address;
   readonly pins: Pins;
   readonly options: { readonly enclave?: EnclaveSettings };
 }
 
-export class EnclaveWay {
-  readonly #owning: Owning;
-  /** There is no relay. */
-  readonly key = null;
-
-  constructor(owning: Owning) {
-    this.#owning = owning;
-    owning.options.enclave?.owns?.();
-  }
-
-  async dial(signal: AbortSignal): Promise<Link> {
-    const { opened, relay, pins, directory, options } = this.#owning;
-    const { host, port } = relay;
-    const { identity, label: alias } = opened;
-    const { strangers = 'refuse', heard, ready } = options.enclave ?? {};
-    const { protocols } = await import('../../protocols/index.ts');
-    const link = await protocols.enclave.dial({
-      ...{ host, port, identity, alias, pins, signal, strangers },
-      ...(heard && { heard }),
-      book: join(directory, BOOK),
-    });
-    ready?.(link);
-    return link;
-  }
+export async function dialNode(of: NodeOptions, signal: AbortSignal): Promise<Link> {
+  const { opened, at, pins, directory, options } = of;
+  const { host, port } = at;
+  const { identity, label: alias } = opened;
+  const { strangers = 'refuse', heard, ready } = options.enclave ?? {};
+  const { protocols } = await import('../../protocols/index.ts');
+  const link = await protocols.enclave.dial({
+    ...{ host, port, identity, alias, pins, signal, strangers },
+    ...(heard && { heard }),
+    book: join(directory, BOOK),
+  });
+  ready?.(link);
+  return link;
 }

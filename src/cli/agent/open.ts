@@ -6,17 +6,20 @@ import { formatAddress, isLoopback, parseAddress } from '../../lib/address.ts';
 import { FleximError } from '../../lib/errors.ts';
 import type { Common } from '../command.ts';
 import { openPins, relayOf, tell } from '../profile.ts';
-import { readRelay, TRANSPORTS, transportOf } from '../transports.ts';
+import { readRelay, relayWish, TRANSPORTS, transportOf } from '../transports.ts';
 import type { Agent } from './agent.ts';
 import { enclaveAddress } from './enclave.ts';
 import { House } from './house.ts';
-import { becomeOwner, type OwnerOptions, RECOVER } from './owner.ts';
+import { becomeOwner, RECOVER } from './owner.ts';
+import type { OwnerOptions } from './owning.ts';
 import { dialProfile } from './place.ts';
 import { findProfile, openSame, type Profile } from './profile.ts';
 import { Remote } from './remote.ts';
 import { findSeat } from './seat.ts';
 import { HOUSE, VERBS_MARK } from './wire.ts';
 
+const DIRECT =
+  'auto: whom you meet directly sees the address of this machine, and the network sees that you two talk.';
 /** How long an owner may need before he serves: at the start, and when one has ended. */
 const PATIENCE = { firstMs: 30_000, laterMs: 15_000 };
 
@@ -48,9 +51,10 @@ class Door {
     this.#settings = settings;
     this.#options = options;
     const { relay, transport } = settings;
-    const { enclave } = options;
-    if (enclave) this.#named = enclaveAddress(enclave.listen);
-    else this.#named = relay === null ? null : formatAddress(readRelay(relay, transport));
+    const { enclave, way } = options;
+    if (enclave && way === 'enclave') this.#named = enclaveAddress(enclave.listen);
+    else
+      this.#named = relay === null ? null : formatAddress(readRelay(relay, relayWish(transport)));
   }
 
   /** From here on the terminal may be a screen's: nothing is said on stderr any more. */
@@ -78,7 +82,7 @@ class Door {
     const remote = await Remote.enter(channel, { me: { name, key }, hello });
     const used = transportOf(parseAddress(remote.owner.relay));
     const wished = this.#settings.transport;
-    if (this.#isFirst && wished !== null && wished !== used) {
+    if (this.#isFirst && wished !== null && wished !== 'auto' && wished !== used) {
       await remote.close();
       throw new FleximError(
         'other-relay',
@@ -111,6 +115,9 @@ class Door {
     const relay = text === null ? relayOf(this.#settings, key) : parseAddress(text);
     const { warning } = TRANSPORTS[transportOf(relay)];
     if (warning !== null && !isLoopback(relay.host)) this.#say(warning);
+    const { way, enclave } = this.#options;
+    if (way === 'auto' && enclave && !isLoopback(parseAddress(enclaveAddress(enclave.listen)).host))
+      this.#say(DIRECT);
     return relay;
   }
 

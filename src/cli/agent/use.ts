@@ -5,7 +5,7 @@ import type { Common } from '../command.ts';
 import { outliveReaders } from '../exit.ts';
 import type { Agent } from './agent.ts';
 import { openAgent } from './open.ts';
-import type { OwnerOptions } from './owner.ts';
+import type { OwnerOptions } from './owning.ts';
 
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 

@@ -60,6 +60,7 @@ const ARGS: { readonly [N in VerbName]: Shape<ArgsOf<N>> } = {
   contact: these(who),
   resolve: these(who),
   add: these(who, nullable(name)),
+  place: these(who, nullable(text(300))),
   rename: these(who, name),
   remove: these(who),
   block: these(who, flag),
@@ -80,6 +81,7 @@ const ARGS: { readonly [N in VerbName]: Shape<ArgsOf<N>> } = {
   register: these(name),
   unregister: these(name),
   reconnect: these(),
+  goBy: these(text(40)),
 };
 
 export function isVerb(verb: string): verb is VerbName {

@@ -26,6 +26,9 @@ export const VERBS = {
   },
   add: (m: Messenger, who: string, name: string | null): Promise<Contact> =>
     m.contacts.add(who, name === null ? {} : { name }),
+  /** Where he is met without a relay; null: nowhere. */
+  place: (m: Messenger, who: string, at: string | null): Promise<Contact> =>
+    m.contacts.place(who, at),
   rename: (m: Messenger, who: string, name: string): Promise<Contact> =>
     m.contacts.rename(who, name),
   remove: (m: Messenger, who: string): Promise<void> => m.contacts.remove(who),
@@ -63,6 +66,7 @@ export const VERBS = {
   register: (m: Messenger, alias: string): Promise<Person> => m.directory.register(alias),
   unregister: (m: Messenger, alias: string): Promise<Person> => m.directory.unregister(alias),
   reconnect: (m: Messenger): void => m.reconnect(),
+  goBy: (m: Messenger, way: string): Promise<void> => m.goBy(way),
 } as const satisfies Record<string, Verb>;
 
 export type VerbName = keyof typeof VERBS;

@@ -14,6 +14,7 @@ export const COMMANDS = {
   me: { usage: '/me TEXT', about: 'say what you do' },
   notify: { usage: '/notify TEXT', about: 'send a message marked as urgent' },
   status: { usage: '/status', about: 'the connection, the relay, what waits' },
+  transport: { usage: '/transport [WAY]', about: 'how it goes; or go by another way' },
   search: { usage: '/search WORDS', about: 'find here; again: the one before' },
   clear: { usage: '/clear', about: 'empty the screen; nothing is deleted' },
   quit: { usage: '/quit', about: 'leave' },

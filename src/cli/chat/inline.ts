@@ -8,6 +8,7 @@ import { layInput } from './lay.ts';
 import type { Mode } from './loop.ts';
 import type { Chat, Entry } from './model.ts';
 import { fill, fit, type Paint, type Span, spansWidth } from './paint.ts';
+import { transportTo } from './standing.ts';
 import { type Size, trustOf } from './view.ts';
 
 const FIRST = 20; // entries shown of what was before
@@ -116,7 +117,9 @@ function statusLine(app: App, chat: Chat, columns: number): Line {
   const trust = here ? trustOf(here) : '';
   const own = here ? chat.before(here.id, null, 1).entries.at(-1) : undefined;
   const { state, why } = connection;
-  const parts = [here ? nameOf(here.name) : 'nobody yet: /msg WHO', trust, state];
+  const by = here?.isStraight ? [transportTo(here, connection)] : [];
+  const name = here ? nameOf(here.name) : 'nobody yet: /msg WHO';
+  const parts = [name, trust, state, ...by];
   if (own?.state) parts.push(TICKS[own.state]);
   for (const each of conversations)
     if (each.id !== current && each.unread > 0)

@@ -110,6 +110,11 @@ export class LiveChat implements Chat {
 
   // ---- what the user does ----
 
+  async transport(name: string | null): Promise<string | null> {
+    if (name !== null) await this.#agent.ask('goBy', name);
+    return (await this.#agent.ask('status')).way;
+  }
+
   async send(conversation: string, message: Outgoing): Promise<void> {
     await this.#accept(conversation);
     const id = toHex(randomBytes(ID_BYTES));
@@ -233,7 +238,10 @@ export class LiveChat implements Chat {
         return this.#greet(event.key);
       case 'contact-changed':
         return this.#keyChanged(event.key);
+      case 'way':
+        return this.#people.turn(event.peer, event.isDirect);
       case 'up':
+        this.#people.goStraight([]);
         if (event.relay.firstContact)
           this.#say(`first contact with this relay: its key is kept, ${event.relay.key}`);
         this.#connect(connected(event.relay));
@@ -241,6 +249,7 @@ export class LiveChat implements Chat {
       case 'down':
         this.#told.clear();
         this.#connect(disconnected(this.#connection, event));
+        this.#people.goStraight([]);
         return this.#people.forgetPresence();
       case 'warning':
         if (event.peer === null) return this.#say(event.error.message);
@@ -336,7 +345,8 @@ export class LiveChat implements Chat {
 
   async #readAll(): Promise<void> {
     await this.#readContacts();
-    const { relay } = await this.#agent.ask('status');
+    const { relay, straight } = await this.#agent.ask('status');
+    this.#people.goStraight(straight);
     if (relay) this.#connect(connected(relay));
     else if (this.#connection.state === 'online') this.#connect(underWay(this.#options.relay));
   }

@@ -15,6 +15,8 @@ export interface Conversation {
   readonly firstUnread: string | null;
   /** Whether something urgent is among the unread. */
   readonly urgent: boolean;
+  /** Beside a relay: what is for him goes straight to him. */
+  readonly isStraight: boolean;
   readonly presence: 'typing' | 'here' | 'away' | null; // null: not told
 }
 
@@ -80,6 +82,8 @@ export interface Chat {
   verified(conversation: string): Promise<string>;
   /** Accepts the changed key. Gives the conversation that goes on. */
   trust(conversation: string): Promise<string>;
+  /** The way that was chosen, or with a name: goes on by that one. Gives its name; null: no choice. */
+  transport(name: string | null): Promise<string | null>;
   /** What /status says, a line each. */
   status(): Promise<readonly string[]>;
 }

@@ -15,6 +15,7 @@ interface Person {
   seenTo: number;
   urgentAt: number;
   presence: Conversation['presence'];
+  isStraight: boolean;
   typing: NodeJS.Timeout | null;
   /** What the relay calls a key that has no name here. */
   claim: string | null;
@@ -23,6 +24,7 @@ interface Person {
 export class People {
   readonly #people = new Map<string, Person>();
   readonly #changed: () => void;
+  #straight: ReadonlySet<string> = new Set();
   #list: readonly Conversation[] | null = null;
 
   constructor(changed: () => void) {
@@ -125,12 +127,25 @@ export class People {
     this.#tell();
   }
 
+  /** To whom it goes directly beside a relay; of the others nobody. */
+  goStraight(keys: readonly string[]): void {
+    this.#straight = new Set(keys);
+    for (const [key, person] of this.#people) person.isStraight = this.#straight.has(key);
+    this.#tell();
+  }
+
+  turn(key: string, isStraight: boolean): void {
+    const others = [...this.#straight].filter((each) => each !== key);
+    this.goStraight(isStraight ? [...others, key] : others);
+  }
+
   #put(contact: Contact): void {
     const person = this.#people.get(contact.key);
     if (person) person.contact = contact;
     else
       this.#people.set(contact.key, {
         ...{ contact, seenTo: 0, urgentAt: 0, presence: null, typing: null, claim: null },
+        isStraight: this.#straight.has(contact.key),
       });
   }
 
@@ -141,7 +156,7 @@ export class People {
   }
 
   #show(person: Person): Conversation {
-    const { contact, seenTo, urgentAt, presence } = person;
+    const { contact, seenTo, urgentAt, presence, isStraight } = person;
     const { key, changedTo, verified, added, firstUnread } = contact;
     const isSeen = firstUnread === null || firstUnread <= seenTo;
     return {
@@ -152,7 +167,7 @@ export class People {
       unread: isSeen ? 0 : contact.unread,
       firstUnread: isSeen ? null : String(firstUnread),
       urgent: !isSeen && urgentAt > seenTo,
-      presence,
+      ...{ presence, isStraight },
     };
   }
 

@@ -8,6 +8,7 @@ import { clock, nameOf, stamp } from './entries.ts';
 import { type End, ending } from './guard.ts';
 import type { Change, Chat, Entry } from './model.ts';
 import { Session } from './session.ts';
+import { transportTo } from './standing.ts';
 import { trustOf } from './view.ts';
 
 const FIRST = 20;
@@ -54,7 +55,8 @@ export async function plain(
   const introduce = () => {
     const { current } = session;
     if (!current) return;
-    const { state, transport } = chat.connection();
+    const { state } = chat.connection();
+    const transport = transportTo(current, chat.connection());
     print(
       `Conversation with ${nameOf(current.name)}, ${trustOf(current)}. ${state}, ${transport}. /help`,
     );
@@ -127,8 +129,20 @@ export function wordsOf(entry: Entry, peer: string): string {
 /** Says what changes: what comes, and what becomes of what was sent. */
 function reporter(chat: Chat, print: (text: string, lines?: boolean) => void) {
   let connection = chat.connection().state;
+  let straight = new Set<string>();
   return (change: Change): void => {
     if (change.kind === 'notice') return print(change.text);
+    if (change.kind === 'conversations') {
+      const now = chat.conversations().filter(({ isStraight }) => isStraight);
+      for (const each of now)
+        if (!straight.has(each.id))
+          print(`to ${nameOf(each.name)}: ${transportTo(each, chat.connection())}`);
+      for (const each of chat.conversations())
+        if (!each.isStraight && straight.has(each.id))
+          print(`to ${nameOf(each.name)}: ${transportTo(each, chat.connection())}`);
+      straight = new Set(now.map(({ id }) => id));
+      return;
+    }
     if (!('entry' in change)) {
       const { state, why } = chat.connection();
       if (state !== connection) print(why === null ? state : `${state}: ${why}`);

@@ -2,11 +2,13 @@
 // is said to him is for the mode (Voice).
 
 import { isFleximError } from '../../lib/errors.ts';
+import { WAY_NAMES, wayNamed } from '../transports.ts';
 import { COMMANDS, HELP, type Name, parse } from './commands.ts';
 import type { Completion } from './editor.ts';
 import { nameOf } from './entries.ts';
 import type { Chat, Conversation, Entry, Outgoing } from './model.ts';
 import type { Style } from './paint.ts';
+import { transportTo } from './standing.ts';
 
 const MAX_HITS = 1_000;
 
@@ -128,6 +130,8 @@ export class Session {
     const from = text.slice(0, cursor).search(/\S*$/);
     const begun = text.slice(from, cursor).toLowerCase();
     const names = this.#chat.conversations().map(({ name }) => nameOf(name));
+    if (/^\/transport\s+\S*$/i.test(text.slice(0, cursor)))
+      return { from, words: WAY_NAMES.filter((word) => word.startsWith(begun)) };
     const isCommand = from === 0 && begun.startsWith('/');
     const words = isCommand ? Object.keys(COMMANDS).map((name) => `/${name}`) : names;
     if (begun === '' && !/^\/msg\s/.test(text)) return { from, words: [] };
@@ -167,6 +171,8 @@ export class Session {
         return this.#send(where, input, { text: rest, notify: true, action: false });
       case 'status':
         return this.#do(async () => this.#voice.show(await this.#chat.status()));
+      case 'transport':
+        return this.#do(() => this.#transport(rest));
       case 'msg':
         return this.#message(input, rest);
     }
@@ -174,6 +180,17 @@ export class Session {
     if (name === 'search') return this.#do(() => this.#find(where, rest));
     if (name === 'verify') return this.#do(() => this.#verify(where, rest));
     this.#do(() => this.#trust(where));
+  }
+
+  async #transport(rest: string): Promise<void> {
+    const before = await this.#chat.transport(null);
+    const wished = rest.trim().toLowerCase();
+    const now = wished === '' ? before : await this.#chat.transport(wayNamed(wished));
+    const others = WAY_NAMES.filter((each) => each !== now).join(', ');
+    if (now === null) return this.#voice.say('there is one way only', 'dim');
+    const by = transportTo(this.current, this.#chat.connection());
+    const how = wished === '' ? `${now}: now ${by}. Others: ${others}` : `going by ${now}`;
+    this.#voice.say(how, 'dim');
   }
 
   #message(input: string, rest: string): void {

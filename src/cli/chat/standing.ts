@@ -6,11 +6,10 @@ import { formatAddress, hostAndPort } from '../../lib/address.ts';
 import type { RelayInfo } from '../../protocols/protocol.ts';
 import type { Agent } from '../agent/agent.ts';
 import { TRANSPORTS, transportOf } from '../transports.ts';
-import type { Connection } from './model.ts';
+import type { Connection, Conversation } from './model.ts';
 
 const FEW_KEYS = 10;
 
-/** Before anything is known: on the way to the relay of the settings. */
 /** Where a relay is, and how it is reached. */
 export interface Way {
   readonly host: string;
@@ -18,12 +17,18 @@ export interface Way {
   readonly transport?: string | null;
 }
 
+/** Before anything is known: on the way to the relay of the settings. */
 export function underWay(relay: Way): Connection {
   return { state: 'connecting', transport: shown(relay), why: null };
 }
 
 export function connected(relay: RelayInfo): Connection {
   return { state: 'online', transport: shown(relay), why: null };
+}
+
+/** How it goes to this person, as headers show it. */
+export function transportTo(to: Pick<Conversation, 'isStraight'> | null, connection: Connection) {
+  return to?.isStraight ? `${TRANSPORTS.enclave.shown}, straight` : connection.transport;
 }
 
 function shown(relay: Way): string {
@@ -50,6 +55,7 @@ export function statusLines(me: Agent['me'], status: Status, connection: Connect
       ? [`address     ${formatAddress({ ...relay, relayKey: relay.key, person: me.key })}`]
       : []),
     `connection  ${connection.state}, ${connection.transport}`,
+    ...(status.way === 'auto' ? [`auto        straight to ${status.straight.length} now`] : []),
     ...(connection.why === null ? [] : [`why         ${connection.why}`]),
     ...(relay ? [`relay       ${relay.name}`, `relay key   ${relay.key}`] : []),
     `waiting     ${waiting} that ${unsettled === 1 ? 'is' : 'are'} not known to be delivered`,

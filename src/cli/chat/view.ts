@@ -7,6 +7,7 @@ import { widthOf } from './graphemes.ts';
 import { type Input, layInput, wrap } from './lay.ts';
 import type { Connection, Conversation } from './model.ts';
 import { fill, fit, type Paint, type Span, type Style, spansWidth } from './paint.ts';
+import { transportTo } from './standing.ts';
 
 export const MIN_COLUMNS = 20;
 export const MIN_ROWS = 5;
@@ -118,7 +119,8 @@ const MARKS = { online: '●', connecting: '◌', offline: '○' } as const;
 function header(scene: Scene, columns: number): Line {
   const current = currentOf(scene);
   const style = current?.trust === 'changed' ? 'urgent' : 'bar';
-  const { state, transport } = scene.connection;
+  const { state } = scene.connection;
+  const transport = transportTo(current ?? null, scene.connection);
   const left = current ? leftOf(current, scene, columns) : ' flexim';
   const long = `${state} · ${presentable(transport, { max: 60 })}`;
   const right = [long, state, MARKS[state]].find(

@@ -5,7 +5,7 @@ import { constants } from 'node:os';
 import { parseAddress } from '../../lib/address.ts';
 import { withResolvers } from '../../lib/queue.ts';
 import type { Agent } from '../agent/agent.ts';
-import { enclaveAddress } from '../agent/enclave.ts';
+import { enclaveAddress, wayOf } from '../agent/enclave.ts';
 import { openAgent } from '../agent/open.ts';
 import { chooseMode, type ModeName, openChat } from '../chat/chat.ts';
 import type { End } from '../chat/guard.ts';
@@ -22,7 +22,7 @@ export async function chat({ settings, args }: Context<typeof CHAT>): Promise<vo
   const isDirect = settings.transport === 'enclave';
   const agent = await openAgent(settings, {
     ...{ readReceipts, signs, dialAfter: shown.promise },
-    ...(isDirect && { enclave: { listen: settings.listen } }),
+    ...wayOf(settings),
   });
   const relay = isDirect
     ? parseAddress(enclaveAddress(settings.listen))

@@ -5,7 +5,7 @@ import { parseKey } from '../../lib/address.ts';
 import { presentable } from '../../lib/text.ts';
 import { withAgent } from '../agent/use.ts';
 import { Watch } from '../agent/watch.ts';
-import type { Common, Context, ONLINE } from '../command.ts';
+import type { ADD, Common, Context } from '../command.ts';
 import { write, writeJson } from '../output.ts';
 import { contactJson, known, nameOf, tellPinned, wordOf } from '../people.ts';
 import { tell } from '../profile.ts';
@@ -22,12 +22,17 @@ export async function list({ settings }: Context): Promise<void> {
   });
 }
 
-export async function add({ settings, args }: Context<typeof ONLINE>): Promise<void> {
+export async function add({ settings, args }: Context<typeof ADD>): Promise<void> {
   const { who = '', name = null } = args;
+  const { at } = settings;
   await withAgent(settings, async (agent) => {
     const work = () => agent.ask('add', who, name);
     const late = performance.now() + settings.timeout;
-    const contact = parseKey(who) ? await work() : await new Watch(agent).online(late, work);
+    const present = at !== null && name === null ? await agent.ask('contact', who) : null;
+    const ask = () => (parseKey(who) ? work() : new Watch(agent).online(late, work));
+    const added = present?.added ? present : await ask();
+    const contact =
+      at === null ? added : await agent.ask('place', added.key, at === 'none' ? null : at);
     await show(contact, settings);
     tellPinned(contact);
     if (contact.changedTo !== null)
@@ -69,9 +74,10 @@ async function show(contact: Contact, settings: Common): Promise<void> {
 }
 
 function lineOf(contact: Contact, width = 0): string {
-  const { key, alias, name, verified, blocked, changedTo, unread } = contact;
+  const { key, alias, name, verified, blocked, changedTo, unread, at } = contact;
   const marks = [
     alias !== null && alias !== name ? `alias ${presentable(alias)}` : '',
+    at === undefined ? '' : `at ${at}`,
     verified ? 'verified' : '',
     blocked ? 'blocked' : '',
     changedTo === null ? '' : 'KEY CHANGED',

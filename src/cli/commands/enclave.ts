@@ -46,7 +46,7 @@ export async function run({ settings }: Context<typeof ENCLAVE>): Promise<void> 
       void listen(agent, items);
       await work(items, desk);
     },
-    { enclave },
+    { enclave, way: 'enclave' },
   );
 }
 

@@ -5,6 +5,7 @@ import type { Message } from '../../client/events.ts';
 import { FleximError } from '../../lib/errors.ts';
 import { presentable } from '../../lib/text.ts';
 import type { Agent } from '../agent/agent.ts';
+import { wayOf } from '../agent/enclave.ts';
 import { withAgent } from '../agent/use.ts';
 import { shownTime, Watch } from '../agent/watch.ts';
 import type { Context, RECEIVE } from '../command.ts';
@@ -16,7 +17,7 @@ import { tell } from '../profile.ts';
 type Receiving = Context<typeof RECEIVE>['settings'];
 
 export async function receive({ settings }: Context<typeof RECEIVE>): Promise<void> {
-  await withAgent(settings, async (agent) => {
+  const work = async (agent: Agent) => {
     const watch = new Watch(agent); // before the first look, so that nothing falls in between
     const from = settings.from === null ? null : await keyOf(agent, settings.from);
     const reader = new Reader(watch, settings, from);
@@ -26,7 +27,8 @@ export async function receive({ settings }: Context<typeof RECEIVE>): Promise<vo
     } finally {
       await reader.finish(); // what was shown counts, whatever came then
     }
-  });
+  };
+  await withAgent(settings, work, wayOf(settings));
 }
 
 /** What is here, and what the relay has kept. */

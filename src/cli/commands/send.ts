@@ -4,6 +4,8 @@
 import type { Contact } from '../../client/events.ts';
 import { FleximError, isFleximError } from '../../lib/errors.ts';
 import { wellFormed } from '../../lib/text.ts';
+import type { Agent } from '../agent/agent.ts';
+import { wayOf } from '../agent/enclave.ts';
 import { withAgent } from '../agent/use.ts';
 import { shownTime, Watch } from '../agent/watch.ts';
 import type { Context, SEND } from '../command.ts';
@@ -18,11 +20,12 @@ type Sending = Context<typeof SEND>['settings'];
 export async function send({ settings, args }: Context<typeof SEND>): Promise<void> {
   const { who = '', text = '' } = args;
   const texts = await textsOf(text, settings);
-  await withAgent(settings, async (agent) => {
+  const work = async (agent: Agent) => {
     const watch = new Watch(agent);
     const to = await reach(watch, who, performance.now() + settings.timeout);
     await new Task(watch, to, settings).run(texts);
-  });
+  };
+  await withAgent(settings, work, wayOf(settings));
 }
 
 type Texts = Iterable<string> | AsyncIterable<string>;

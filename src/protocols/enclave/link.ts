@@ -1,7 +1,7 @@
 // A node behind the seam: docs/protocols/enclave.md §10. FE1 envelopes go out and come in as bytes; who is
 // connected is told as arrivals; the prekeys of a peer are what his handshake showed.
 
-import { FleximError } from '../../lib/errors.ts';
+import { FleximError, isFleximError } from '../../lib/errors.ts';
 import { AsyncQueue, leavable, withResolvers } from '../../lib/queue.ts';
 import { systemClock } from '../../lib/time.ts';
 import type {
@@ -10,9 +10,11 @@ import type {
   LinkEvent,
   Names,
   Person,
+  Place,
   PrekeyDirectory,
   RelayInfo,
 } from '../protocol.ts';
+import { readPlace } from './book.ts';
 import type { BookFile } from './file.ts';
 import type { Node } from './node.ts';
 import type { NodeEvent } from './queues.ts';
@@ -111,6 +113,25 @@ export class EnclaveLink implements Link {
       return this.#friend(name)?.key ?? raise(keyless(friend.name));
     },
   };
+
+  /** The line of his key, or a new one, gets the place; what cannot be written is told. */
+  know({ key, name, at }: Place): void {
+    const place = readPlace(at);
+    if (this.#isClosed || typeof place === 'string') return;
+    try {
+      this.#options.book.update((book) => {
+        const friend = book.withKey(key);
+        if (friend?.host === place.host && friend.port === place.port) return book;
+        if (friend) return book.change(friend.name, place);
+        const named = name || key.slice(0, 8);
+        return book.add({ ...place, name: named, key, isPlain: false, isBlocked: false });
+      });
+    } catch (error) {
+      if (!isFleximError(error)) throw error;
+      this.#events.push({ kind: 'trouble', error, key });
+    }
+    this.node.outbound.push({ kind: 'look' });
+  }
 
   async close(): Promise<void> {
     if (!this.#isClosed) {

@@ -4,7 +4,7 @@ import { mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Agent, AgentEvent } from '../../../src/cli/agent/agent.ts';
 import { openAgent } from '../../../src/cli/agent/open.ts';
-import type { OwnerOptions } from '../../../src/cli/agent/owner.ts';
+import type { OwnerOptions } from '../../../src/cli/agent/owning.ts';
 import type { Common } from '../../../src/cli/command.ts';
 import { identityFromSeed } from '../../../src/crypto/identity.ts';
 import { Keys, newContent } from '../../../src/keystore/keys.ts';

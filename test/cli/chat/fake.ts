@@ -34,6 +34,8 @@ export class FakeChat implements Chat {
   link: Connection = { state: 'online', transport: 'flexim over tcp, 127.0.0.1:4321', why: null };
   /** How many of the entries are in memory; the rest is there after `load`. */
   known = Number.POSITIVE_INFINITY;
+  readonly straight = new Set<string>();
+  way = 'flexim';
   readonly #held = new Map<string, Held>();
   readonly #listeners = new Set<(change: Change) => void>();
   #now = NOON;
@@ -101,6 +103,7 @@ export class FakeChat implements Chat {
       ...held,
       id,
       isRequest: false,
+      isStraight: this.straight.has(id),
       firstUnread: held.unread > 0 ? (entries.filter(isPeer).at(-held.unread)?.id ?? null) : null,
     }));
   }
@@ -127,6 +130,11 @@ export class FakeChat implements Chat {
     const { entries, places } = this.#of(id);
     const from = (places.get(entry) ?? entries.length) + 1;
     return { entries: entries.slice(from, from + count), pending: false };
+  }
+
+  async transport(name: string | null): Promise<string> {
+    if (name !== null) this.way = name;
+    return this.way;
   }
 
   async search(id: string, words: string, count: number): Promise<readonly Entry[]> {

@@ -109,6 +109,32 @@ test('/verify shows the number; /verify yes says that it was the same', async ()
   assert.match(await enter('/verify yes'), /bob · verified/);
 });
 
+test('/transport shows how it goes, changes it, and names the ways that there are', async () => {
+  const { app, chat, enter } = open();
+  assert.match(await enter('/transport'), /flexim: now flexim over tcp, .* Others: commstream/);
+  assert.match(await enter('/transport AUTO'), /going by auto/);
+  assert.is(chat.way, 'auto');
+  const wrong = /there is no such way; there are flexim, commstream, enclave, auto/;
+  assert.match(await enter('/transport pigeon'), wrong);
+  assert.is(chat.way, 'auto');
+  assert.equal(app.session.complete('/transport en', 13).words, ['enclave']);
+});
+
+test('the header says how it goes to this person, and follows', async () => {
+  const { app, chat } = open();
+  const header = () => app.frame(size, paint).lines[0] ?? '';
+  assert.match(header(), /online · flexim over tcp/);
+  chat.straight.add('bob');
+  chat.tell({ kind: 'conversations' });
+  assert.match(header(), /online · enclave, straight/);
+  app.session.go('carol');
+  assert.match(header(), /online · flexim over tcp/);
+  chat.straight.clear();
+  chat.tell({ kind: 'conversations' });
+  app.session.go('bob');
+  assert.match(header(), /online · flexim over tcp/);
+});
+
 test('/help names every command; /status; /clear; /quit after what was entered', async () => {
   const { chat, enter, asked } = open();
   const help = await enter('/help');
