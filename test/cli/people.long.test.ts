@@ -6,7 +6,7 @@ import { DAY_S, systemClock } from '../../src/lib/time.ts';
 import { Person, withTwo } from './two.ts';
 
 const CONTACT = [
-  ...['key', 'name', 'alias', 'added', 'verified', 'blocked', 'changedTo', 'unread'],
+  ...['key', 'name', 'alias', 'added', 'verified', 'blocked', 'changedTo', 'unread', 'at'],
 ];
 const people = suite('cli: people');
 
@@ -34,9 +34,14 @@ people(
     await alice.ok('contacts remove carol');
     await alice.fails('contacts remove carol', [67, 'contact-unknown']);
     assert.equal(
-      (await alice.json('contacts')).map(({ name }) => name),
-      ['robert'],
+      (await alice.json('contacts')).map(({ name, at }) => [name, at]),
+      [['robert', null]],
     );
+    const at = '127.0.0.1:7776';
+    assert.is((await alice.json(`contacts add robert --at ${at}`))[0]?.at, at);
+    assert.match(await alice.ok('contacts'), /127\.0\.0\.1:7776/);
+    await alice.fails('contacts add robert --at somewhere', [64, 'bad-address']);
+    assert.is((await alice.json('contacts add robert --at none'))[0]?.at, null);
   }),
 );
 
