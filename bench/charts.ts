@@ -71,6 +71,7 @@ function chart(all: readonly Bars[], title: string, machine: string): string {
   });
   return [
     `<svg xmlns="http://www.w3.org/2000/svg" width="${WIDTH}" height="${y + 20}" font-family="sans-serif" font-size="11">`,
+    `<title>${title}</title>`,
     '<rect width="100%" height="100%" fill="#ffffff"/>',
     `<text x="${LEFT}" y="22" font-size="14">${title}, for one core of the server</text>`,
     ...legend,

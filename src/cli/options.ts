@@ -91,13 +91,13 @@ export function checkValues(args: readonly string[], options: Options): void {
 export function declare(argv: Argv, options: Options): Argv {
   for (const [name, option] of Object.entries<Option>({ ...options, config: CONFIG })) {
     const shown = option.default === undefined ? {} : { defaultDescription: shownDefault(option) };
-    const choices = option.choices ? { choices: option.choices } : {};
+    // Not told to yargs, which adds those of a command to those of all commands; settle looks at them.
+    const choices = option.choices ? ` [${option.choices.join(' | ')}]` : '';
     argv.option(name, {
       type: option.type === 'number' || option.type === 'boolean' ? option.type : 'string',
-      describe: option.about,
+      describe: `${option.about}${choices}`,
       requiresArg: option.type !== 'boolean',
       ...shown,
-      ...choices,
       group: option.group ?? 'Options:',
     });
   }
