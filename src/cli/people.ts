@@ -57,8 +57,18 @@ export function tellPinned(contact: Contact): void {
 }
 
 export function contactJson(contact: Contact): object {
-  const { key, name, alias, added, verified, blocked, changedTo, unread, at = null } = contact;
-  return { key, name: name || null, alias, added, verified, blocked, changedTo, unread, at };
+  const { key, name, alias, added, verified, blocked, changedTo, unread, at } = contact;
+  return {
+    key,
+    name: name || null,
+    alias,
+    added,
+    verified,
+    blocked,
+    changedTo,
+    unread,
+    at: at || null,
+  };
 }
 
 export function messageJson(message: Message, contact: Contact | null): object {

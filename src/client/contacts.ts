@@ -9,18 +9,7 @@ import type { Link } from '../protocols/protocol.ts';
 import type { Core } from './core.ts';
 import type { Contact } from './events.ts';
 import { wake } from './opening.ts';
-import {
-  accept,
-  add,
-  byName,
-  change,
-  freeName,
-  keyIn,
-  lookedUp,
-  meet,
-  place,
-  shown,
-} from './people.ts';
+import { accept, add, byName, change, freeName, keyIn, lookedUp, place, shown } from './people.ts';
 import type { Runner } from './runner.ts';
 import { pump } from './sending.ts';
 import { bytesOf } from './state.ts';
@@ -86,12 +75,10 @@ export class Contacts {
 
   /** Where he is met without a relay, HOST:PORT; null: nowhere. Throws `bad-address`. */
   place(who: string, at: string | null): Promise<Contact> {
-    const to = at === null ? undefined : placeOf(at);
+    const to = at === null ? '' : placeOf(at);
     const key = this.#known(who);
     return this.#step((core) => {
-      const { at: _, ...rest } = meet(core, key);
-      const row = to === undefined ? rest : { ...rest, at: to };
-      core.state.contacts.set(key, row);
+      const row = change(core, key, { at: to });
       place(core, row);
       return row;
     });
@@ -104,7 +91,10 @@ export class Contacts {
   /** Its history stays; what he writes later shows him as somebody new, and unverified. */
   async remove(who: string): Promise<void> {
     const key = this.#known(who);
-    await this.#runner.step((core) => core.state.contacts.delete(key));
+    await this.#runner.step((core) => {
+      place(core, change(core, key, { blocked: true })); // nobody dials him
+      core.state.contacts.delete(key);
+    });
   }
 
   block(who: string): Promise<Contact> {
@@ -199,6 +189,7 @@ export class Contacts {
     const key = this.#known(who);
     return this.#step((core) => {
       const row = change(core, key, part(core, key));
+      place(core, row);
       pump(core, key);
       wake(core, key);
       return row;

@@ -17,7 +17,7 @@ export interface Contact {
   readonly blocked: boolean;
   /** The key that the relay now names for the alias: nothing is sent until it was accepted. */
   readonly changedTo: string | null;
-  /** Where he can be met without a relay, HOST:PORT, as the user said. */
+  /** Where he can be met without a relay, HOST:PORT, as the user said; '' not any more. */
   readonly at?: string;
   readonly unread: number;
   /** The place (`order`) of the oldest unread message. */

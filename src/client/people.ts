@@ -138,7 +138,8 @@ export function places(core: Core): void {
 }
 
 export function place(core: Core, { key, name, at, blocked }: ContactRow): void {
-  if (at !== undefined && !blocked) core.effects.push({ kind: 'know', place: { key, name, at } });
+  if (at === undefined) return;
+  core.effects.push({ kind: 'know', place: { key, name, at: (!blocked && at) || null } });
 }
 
 export function shown({ by }: State, row: ContactRow): Contact {

@@ -96,7 +96,7 @@ export const contact = struct({
   verified: flag,
   blocked: flag,
   changedTo: nullable(text(64)), // the key that the relay now names for the alias
-  at: optional(text(300)), // where he is met without a relay, HOST:PORT
+  at: optional(text(300)), // where he is met without a relay, HOST:PORT; '' not any more
 });
 
 /** A message that came and that the user has not marked as read. */

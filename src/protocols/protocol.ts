@@ -144,8 +144,8 @@ export interface Place {
   readonly key: string;
   /** What the user calls him; '' if nothing yet. */
   readonly name: string;
-  /** HOST:PORT */
-  readonly at: string;
+  /** HOST:PORT; null: nowhere any more, and he is not to be dialled. */
+  readonly at: string | null;
 }
 
 export interface Link {

@@ -1,6 +1,7 @@
 // Two ways in one: what goes where, and that nothing is lost or doubled when a way ends. Real relay, real
 // nodes, real messengers.
 
+import { readFileSync } from 'node:fs';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { GREETING, Raw } from '../protocols/enclave/raw.ts';
@@ -41,6 +42,33 @@ test('they need no session before: who meets first writes first', () =>
       await alice.me.send('bob', 'hello');
       await until(() => bob.got(alice).length === 1, 'hello');
       await Promise.all([alice.met(bob), bob.met(alice)]);
+    }),
+  ));
+
+test('a place that is withdrawn, and that of who is blocked or removed, leaves the address book', () =>
+  withRelay(({ port }) =>
+    withBoth(port, async (world) => {
+      const { alice, bob, wire } = world;
+      const { contacts } = alice.me;
+      const at = `127.0.0.1:${wire.port}`;
+      const written = () =>
+        readFileSync(alice.book, 'utf8')
+          .split('\n')
+          .find((line) => line.includes(bob.key))
+          ?.split(' ')[1];
+      const is = (place: string) => until(() => written() === place, place);
+      await meet(world);
+      await is(at);
+      await contacts.place('bob', null);
+      await is('127.0.0.1:0');
+      await contacts.place('bob', at);
+      await is(at);
+      await contacts.block('bob');
+      await is('127.0.0.1:0');
+      await contacts.unblock('bob');
+      await is(at);
+      await contacts.remove('bob');
+      await is('127.0.0.1:0');
     }),
   ));
 

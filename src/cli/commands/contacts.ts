@@ -77,7 +77,7 @@ function lineOf(contact: Contact, width = 0): string {
   const { key, alias, name, verified, blocked, changedTo, unread, at } = contact;
   const marks = [
     alias !== null && alias !== name ? `alias ${presentable(alias)}` : '',
-    at === undefined ? '' : `at ${at}`,
+    at ? `at ${at}` : '',
     verified ? 'verified' : '',
     blocked ? 'blocked' : '',
     changedTo === null ? '' : 'KEY CHANGED',

@@ -116,11 +116,12 @@ export class EnclaveLink implements Link {
 
   /** The line of his key, or a new one, gets the place; what cannot be written is told. */
   know({ key, name, at }: Place): void {
-    const place = readPlace(at);
+    const place = at === null ? null : readPlace(at);
     if (this.#isClosed || typeof place === 'string') return;
     try {
       this.#options.book.update((book) => {
         const friend = book.withKey(key);
+        if (place === null) return friend ? book.change(friend.name, { port: 0 }) : book;
         if (friend?.host === place.host && friend.port === place.port) return book;
         if (friend) return book.change(friend.name, place);
         const named = name || key.slice(0, 8);
