@@ -4,8 +4,9 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdirSync, writeFileSync } from 'node:fs';
-import { connect, createServer } from 'node:net';
+import { connect } from 'node:net';
 import { join } from 'node:path';
+import { freePort } from '../../test/ports.ts';
 import { Place, pinned, type RelaySettings, UNLIMITED } from '../process.ts';
 import type { WireName } from './load.ts';
 import { sleep } from './time.ts';
@@ -151,16 +152,6 @@ export function configurations(): readonly string[] {
     const shown = version === null ? 'not installed' : `${version}; ${peer.config(0).join('; ')}`;
     return `${peer.name} ${shown.replace(/\b0(?= 127)|(?<=:)0\b|(?<=port )0/, '<port>')}`;
   });
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const address = server.address();
-  server.close();
-  await once(server, 'close');
-  return typeof address === 'object' && address ? address.port : 0;
 }
 
 async function listens(port: number, name: string): Promise<void> {

@@ -1,9 +1,8 @@
 // `flexim chat --transport auto`: two people in terminals of their own, a relay, and nodes that meet.
 
-import { once } from 'node:events';
-import { createServer } from 'node:net';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import { freePort } from '../../ports.ts';
 import { withRelay } from '../../relay.ts';
 import { type Home, withHome } from '../program.ts';
 import { type Terminal, withTerminal } from '../terminal.ts';
@@ -16,16 +15,6 @@ interface Seat {
   readonly node: string;
   readonly key: string;
   chat(who: string): Promise<void>;
-}
-
-/** A port that nobody has at this moment. */
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const address = server.address();
-  server.close();
-  await once(server, 'close');
-  return typeof address === 'object' && address ? address.port : 0;
 }
 
 async function withSeat(

@@ -1,9 +1,8 @@
 // Two people at `flexim chat --transport enclave`, each in a terminal of his own, and no relay anywhere.
 
-import { once } from 'node:events';
-import { createServer } from 'node:net';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import { freePort } from '../../ports.ts';
 import { type Home, withHome } from '../program.ts';
 import { type Terminal, withTerminal } from '../terminal.ts';
 
@@ -15,16 +14,6 @@ interface Seat {
   readonly port: number;
   readonly key: string;
   chat(who: string): Promise<void>;
-}
-
-/** A port that nobody has at this moment. */
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const address = server.address();
-  server.close();
-  await once(server, 'close');
-  return typeof address === 'object' && address ? address.port : 0;
 }
 
 async function withSeat(name: string, body: (seat: Seat) => Promise<void>): Promise<void> {

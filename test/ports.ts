@@ -1,0 +1,14 @@
+// Ports for programs that must be told one.
+
+import { once } from 'node:events';
+import { createServer } from 'node:net';
+
+/** A port that nobody has at this moment. */
+export async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const address = server.address();
+  server.close();
+  await once(server, 'close');
+  return typeof address === 'object' && address ? address.port : 0;
+}
