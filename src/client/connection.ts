@@ -334,6 +334,8 @@ export class ClientConnection {
         return link.show?.(effect.spr);
       case 'know':
         return link.know?.(effect.place);
+      case 'answered':
+        return link.answered?.(effect.to, effect.id);
       case 'fetch': {
         const { of } = effect;
         this.#ask(

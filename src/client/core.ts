@@ -19,11 +19,12 @@ export type Effect =
       readonly key: number | null; // in the outbox; null for /live
       readonly to: string;
       readonly bytes: Uint8Array;
-      readonly awaits: boolean; // a receipt
+      readonly awaits: string | null; // the message in it, when it has a receipt to come
     }
   /** Beside a relay: for those who are met directly. */
   | { readonly kind: 'show'; readonly spr: Uint8Array }
   | { readonly kind: 'know'; readonly place: Place }
+  | { readonly kind: 'answered'; readonly to: string; readonly id: string }
   | { readonly kind: 'fetch' | 'peek'; readonly of: string }
   | { readonly kind: 'publish'; readonly spr: Uint8Array; readonly otks: readonly Uint8Array[] }
   | { readonly kind: 'peek-self' | 'count' }

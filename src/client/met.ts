@@ -7,8 +7,8 @@ export interface Meeting {
   /** Deliveries from this one on are of this connection. */
   readonly since: number;
   isProven: boolean;
-  /** When the oldest message went to him to which he said nothing yet; null: there is none. */
-  waits: number | null;
+  /** When what he should answer went to him, the oldest first. */
+  owes: Map<string, number>;
   /** When proofs are exchanged again, if something goes to him meanwhile, and the pause behind it. */
   proof: { at: number; gap: number };
   /** When something went straight to him last. */
@@ -60,7 +60,6 @@ export class Met {
   heard(key: string, nth: number): void {
     const meeting = this.#all.get(key);
     if (!meeting || nth < meeting.since) return;
-    meeting.waits = null;
     if (!meeting.isProven) {
       meeting.isProven = true;
       this.#options.turned(key, true);
@@ -83,11 +82,17 @@ export class Met {
   }
 
   /** Something went straight to him, which he answers or not. */
-  said(key: string, awaits: boolean): void {
+  said(key: string, awaits: string | null): void {
     const meeting = this.#all.get(key);
     if (!meeting) return;
     meeting.saidAt = this.#options.now();
-    if (awaits && meeting.isProven) meeting.waits ??= meeting.saidAt;
+    if (awaits === null || !meeting.isProven || meeting.owes.has(awaits)) return;
+    meeting.owes.set(awaits, meeting.saidAt);
+  }
+
+  /** What else he says is no answer: it may have been on its way before. */
+  answered(key: string, awaited: string): void {
+    this.#all.get(key)?.owes.delete(awaited);
   }
 
   /** Looks for those who are silent, and for those who have proven nothing. */
@@ -95,14 +100,15 @@ export class Met {
     const { now, silenceMs, turned } = this.#options;
     for (const [key, meeting] of this.#all) {
       if (!meeting.isProven) this.#ask(key, meeting);
-      if (meeting.waits === null || now() - meeting.waits < silenceMs) continue;
+      const [oldest] = meeting.owes.values();
+      if (oldest === undefined || now() - oldest < silenceMs) continue;
       Object.assign(meeting, this.#unproven());
       turned(key, false);
     }
   }
 
-  #unproven(): Pick<Meeting, 'isProven' | 'waits' | 'proof'> {
+  #unproven(): Pick<Meeting, 'isProven' | 'owes' | 'proof'> {
     const { now, lookMs } = this.#options;
-    return { isProven: false, waits: null, proof: { at: now() + lookMs, gap: lookMs } };
+    return { isProven: false, owes: new Map(), proof: { at: now() + lookMs, gap: lookMs } };
   }
 }

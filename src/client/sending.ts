@@ -76,7 +76,7 @@ export function post(core: Core, X: string, plaintext: Plaintext, { on, id }: Po
   const key = next(core);
   const logins = reaches(core, X) ? 1 : 0;
   core.state.outbox.set(key, { to: X, bytes, id: id ?? null, logins });
-  transmit(core, { key, to: X, bytes, awaits: id !== undefined });
+  transmit(core, { key, to: X, bytes, awaits: id ?? null });
   return { key, session };
 }
 
@@ -107,7 +107,7 @@ export function live(core: Core, X: string, content: Sendable): boolean {
   if (!hasRoom(session, core.host.sizes.liveRoom)) return false;
   core.host.count('live');
   const bytes = seal(core, session, encodeContent(content));
-  transmit(core, { key: null, to: X, bytes, awaits: false });
+  transmit(core, { key: null, to: X, bytes, awaits: null });
   return true;
 }
 
@@ -120,7 +120,7 @@ export function prove(core: Core, X: string): void {
   if (!session || isHalted(core, X) || isDue(peerOf(core, X))) return;
   if (!hasRoom(session, core.host.sizes.liveRoom)) return;
   const bytes = seal(core, session, encodeContent({ kind: 'noop' }));
-  transmit(core, { key: null, to: X, bytes, awaits: false });
+  transmit(core, { key: null, to: X, bytes, awaits: null });
 }
 
 // ---- what becomes of it ----
@@ -153,7 +153,7 @@ export function transmitRefused(core: Core): void {
     if (!row) core.refused.delete(key);
     else if (at <= now) {
       core.refused.set(key, { at: Number.POSITIVE_INFINITY, wait });
-      transmit(core, { ...row, key, awaits: row.id !== null });
+      transmit(core, { ...row, key, awaits: row.id });
     }
   }
 }
@@ -169,7 +169,7 @@ export function transmitOutbox(core: Core, to: string | null = null): void {
     core.refused.delete(key);
     if (row.id === null && row.logins >= 2) core.state.outbox.delete(key);
     else core.state.outbox.set(key, { ...row, logins: row.logins + 1 });
-    transmit(core, { ...row, key, awaits: row.id !== null });
+    transmit(core, { ...row, key, awaits: row.id });
   }
 }
 
@@ -181,6 +181,7 @@ export function receipted(core: Core, X: string, id: string): void {
   const row = state.sent.get(message) ?? state.waiting.get(message);
   state.waiting.delete(message);
   state.sent.delete(message);
+  core.effects.push({ kind: 'answered', to: X, id });
   advance(core, X, 'delivered', { id, order: row?.order });
 }
 

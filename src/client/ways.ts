@@ -164,7 +164,7 @@ export class Ways implements Link {
       if (isFleximError(error)) return false; // too large for it, or it is being closed
       throw error;
     }
-    this.#met.said(to, this.#isUp && options.awaits === true);
+    this.#met.said(to, (this.#isUp && options.awaits) || null);
     return true;
   }
 
@@ -195,6 +195,10 @@ export class Ways implements Link {
   know(place: Place): void {
     this.#places.set(place.key, place);
     this.#direct.link?.know?.(place);
+  }
+
+  answered(to: string, awaited: string): void {
+    this.#met.answered(to, awaited);
   }
 
   // ---- what comes by the relay ----

@@ -136,8 +136,8 @@ export interface Names {
 export interface SendOptions {
   /** Worth nothing later. */
   readonly live?: boolean;
-  /** Whoever gets it answers: silence means that he did not. */
-  readonly awaits?: boolean;
+  /** Whoever gets it answers, by this name: silence means that he did not get it. */
+  readonly awaits?: string | null;
 }
 
 export interface Place {
@@ -176,6 +176,8 @@ export interface Link {
   show?(spr: Uint8Array): void;
   /** Where somebody can be met directly, by the user's own word. */
   know?(place: Place): void;
+  /** Of two ways in one: the answer came that somebody owed (`SendOptions.awaits`), by whatever way. */
+  answered?(to: string, awaited: string): void;
   readonly directory: Directory | null;
   /** Kept when the link is closed for good: null after `close`, else why. */
   readonly closed: Promise<FleximError | null>;

@@ -20,7 +20,7 @@ test('a message goes by the relay before they meet, and straight afterwards, in 
       await alice.me.send(bob.key, 'one');
       await until(() => bob.got(alice).length === 1, 'one');
       assert.is(wire.carried, 0);
-      await meet(world);
+      await meet(world, { moved: true }); // one connection, so one wire
       await Promise.all([alice.met(bob), bob.met(alice)]);
       const before = wire.carried;
       await alice.me.send('bob', 'two');
@@ -78,7 +78,7 @@ test('the relay is gone: who is there is reached; it comes again: everybody is',
     try {
       await withBoth(line.port, async (world) => {
         const { alice, bob, wire } = world;
-        await meet(world);
+        await meet(world, { moved: true });
         await alice.met(bob);
         await line.close();
         await until(() => alice.me.status.isDirect && bob.me.status.isDirect, 'without it');
