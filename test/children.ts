@@ -13,4 +13,17 @@ export function childrenOf(pid: number): number[] {
   }
 }
 
+/** Those of them that run this program of ours. */
+export function childrenNamed(name: string, pid: number): number[] {
+  return childrenOf(pid).filter((child) => {
+    try {
+      return new RegExp(`/${name}\\.[jt]s\\0`).test(
+        readFileSync(`/proc/${child}/cmdline`, 'latin1'),
+      );
+    } catch {
+      return false; // it is gone
+    }
+  });
+}
+
 export const lives = (pid: number): boolean => isAlive({ pid, started: '' });

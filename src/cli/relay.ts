@@ -26,6 +26,7 @@ import { configFile, dataHome } from './places.ts';
 import { PorterDoor } from './porter/door.ts';
 import { checkNews, opening, STORE_NAME, storeDirectory } from './store.ts';
 import { type CommstreamWay, commstreamWay } from './ways.ts';
+import { Crew, MAX_WORKERS } from './workers/crew.ts';
 
 const NAME = 'flexim-relay';
 const STOP_MS = 4_000; // a stop that takes so much longer than clients may is a hang
@@ -66,6 +67,13 @@ const OPTIONS = {
     about: 'who is listed: users who registered an alias, or nobody',
     choices: ['listed', 'none'],
     default: 'listed',
+  },
+  workers: {
+    type: 'number',
+    about:
+      'processes that read and write for the relay, on a machine with more than two cores; 0: it does so itself',
+    default: 0,
+    max: MAX_WORKERS,
   },
   durable: {
     type: 'boolean',
@@ -116,11 +124,14 @@ async function start(read: () => RelaySettings): Promise<void> {
   const settings = read();
   const log = createLog(settings['log-level'] as LogLevel, process.stderr.isTTY);
   const limits = withinDescriptors(limitsOf(settings), log);
-  const door = new PorterDoor({ limits, log }); // it starts while the store is opened
+  // They start while the store is opened.
+  const crew = new Crew({ workers: settings.workers, log });
+  const door = new PorterDoor({ limits, log, adopt: crew.adopt });
   try {
-    await serve({ settings, read, log, limits, door });
+    await serve({ settings, read, log, limits, door, crew });
   } catch (error) {
     door.end();
+    crew.end();
     throw error;
   }
 }
@@ -131,9 +142,10 @@ interface Starting {
   readonly log: ReturnType<typeof createLog>;
   readonly limits: Limits;
   readonly door: PorterDoor;
+  readonly crew: Crew;
 }
 
-async function serve({ settings, read, log, limits, door }: Starting): Promise<void> {
+async function serve({ settings, read, log, limits, door, crew }: Starting): Promise<void> {
   const home = dataHome(process.env);
   const keysPlace = findKeysDirectory({ flag: settings.keys, cwd: process.cwd(), dataHome: home });
   const key = await new Keys(keysPlace.path).relayKey();
@@ -173,6 +185,7 @@ async function serve({ settings, read, log, limits, door }: Starting): Promise<v
     const stop = async () => {
       await service.stop();
       door.end();
+      crew.end();
       await store.close();
       log.info({ drops: relay.drops.totals() }, 'stopped');
     };

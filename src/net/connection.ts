@@ -41,9 +41,11 @@ let dirty: Connection[] = [];
 
 /** Writes what all connections have gathered; at the end of each turn it comes by itself. */
 export function flushAll(): void {
-  const turn = dirty;
-  dirty = [];
-  for (const connection of turn) connection.turned();
+  // What goes over a trunk makes another one dirty.
+  for (let turn = dirty; turn.length > 0; turn = dirty) {
+    dirty = [];
+    for (const connection of turn) connection.turned();
+  }
 }
 
 export class Connection {

@@ -1,6 +1,7 @@
 // The relay under test: the real program over dist/, as a process of its own on one directory of data
 // and keys, started again after every end.
 
+import { childrenNamed } from '../children.ts';
 import { Home, RelayProcess, type Result } from '../cli/program.ts';
 
 export interface RelayOptions {
@@ -20,6 +21,8 @@ export interface Life {
   /** Ends it from outside, and kills it when that takes longer than so many milliseconds. */
   end(signal: EndSignal, killAfter?: number): Promise<Result>;
   signal(signal: 'SIGSTOP' | 'SIGCONT'): void;
+  /** Those of its processes that read and write for it. */
+  workers(): readonly number[];
 }
 
 export type EndSignal = 'SIGKILL' | 'SIGTERM' | 'SIGINT';
@@ -117,5 +120,6 @@ function life(relay: RelayProcess, startMs: number): Life {
     signal: (signal) => {
       relay.child.kill(signal);
     },
+    workers: () => childrenNamed('worker', relay.child.pid as number),
   };
 }

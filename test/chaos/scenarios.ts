@@ -135,6 +135,17 @@ export const SCENARIOS: readonly Scenario[] = [
     trouble: stall,
   },
   {
+    ...kill,
+    name: 'workers',
+    about:
+      'two workers read and write for the relay; they are killed and stopped, and so is the relay',
+    args: ['--workers', '2'],
+    habits: LONG,
+    lifeMs: [300, 2_500],
+    ends: ['stop', 'kill', 'stop-kill'],
+    trouble: strike,
+  },
+  {
     name: 'corrupt',
     about: 'bits of two clients flip in both directions; the others must not notice',
     clients: 7,
@@ -199,6 +210,31 @@ async function stall({ life, chance, over, count }: Tools): Promise<void> {
     count();
     await nap(20 + chance.below(500), over);
     life.signal('SIGCONT');
+  }
+}
+
+/** A worker dies, or does nothing for a while. */
+async function strike({ life, chance, over, count }: Tools): Promise<void> {
+  while (!over.aborted) {
+    await nap(chance.below(300), over);
+    const workers = life.workers();
+    const pid = workers[chance.below(workers.length)];
+    if (over.aborted || pid === undefined) continue;
+    count();
+    const signal = (name: NodeJS.Signals) => {
+      try {
+        process.kill(pid, name);
+      } catch {
+        // it is gone with its relay
+      }
+    };
+    if (chance.oneIn(2)) {
+      signal('SIGKILL');
+      continue;
+    }
+    signal('SIGSTOP');
+    await nap(20 + chance.below(300), over);
+    signal('SIGCONT');
   }
 }
 

@@ -44,6 +44,8 @@ interface Way {
 
 export interface PorterOptions {
   readonly limits: Limits; // 0: no limit
+  /** Makes a channel of a socket that came; the relay's own if it is not said. */
+  readonly adopt?: (socket: Arrival, remote: string) => Channel;
   readonly log: Log;
 }
 
@@ -56,6 +58,7 @@ export class PorterDoor implements Door {
   /** Counts what became of strangers. */
   drops: Pick<Drops, 'count'> = { count() {} };
   readonly #log: Log;
+  readonly #adopt: (socket: Arrival, remote: string) => Channel;
   readonly #ways = new Map<number, Way>();
   readonly #inside = new Map<string, number>(); // connections that were let in, by where they came from
   #limits: Limits;
@@ -68,8 +71,9 @@ export class PorterDoor implements Door {
   #isOver = false;
 
   /** It begins to start at once, and is waited for by `open`. */
-  constructor({ limits, log }: PorterOptions) {
+  constructor({ limits, log, adopt = adopted }: PorterOptions) {
     this.#log = log;
+    this.#adopt = adopt;
     this.#limits = limits;
     this.#porter = this.#start();
   }
@@ -211,7 +215,7 @@ export class PorterDoor implements Door {
     const way = this.#ways.get(came);
     this.#isArrived = true;
     this.#inside.set(from, (this.#inside.get(from) ?? 0) + 1);
-    const channel = adopted(socket, from);
+    const channel = this.#adopt(socket, from);
     if (way) return way.accept(channel, word);
     this.left(from);
     channel.reset();

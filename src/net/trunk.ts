@@ -1,0 +1,386 @@
+// Many channels over one, between two processes of ours: a relay, and a worker that has the sockets of its
+// users and reads and writes for it. What comes on a socket goes over the trunk as it is, and back; the channel at
+// the relay's end behaves as the socket would, and ends with the trunk.
+//
+//   u8 what | u32 channel | u32 length | bytes        big-endian
+//
+// A channel is a number, counted up by the relay's end. The sockets come by another way, in that order; what
+// is said to one that is not there yet waits for it.
+
+import { fill, giveBlock, takeBlock } from '../lib/blocks.ts';
+import { lengthPrefixed } from '../wire/frames.ts';
+import type { Channel, ChannelHandler } from './channel.ts';
+import { Connection, type ConnectionHandler } from './connection.ts';
+
+/** To the worker. */
+const TO = {
+  open: 1,
+  keep: 2,
+  write: 3, // the last piece of a write; answered by `written`
+  part: 4, // another piece of it
+  pause: 5,
+  resume: 6,
+  end: 7,
+  reset: 8,
+} as const;
+
+/** From the worker. */
+const FROM = {
+  here: 1, // its socket, which the relay's end need not hold on to any more
+  data: 2,
+  written: 3,
+  closed: 4, // the text of an error, or nothing
+} as const;
+
+const HEAD = 9;
+const PIECE = 64 * 1024; // so much of a channel at a time
+const FULL = 512 * 1024; // bytes on their way to the relay, beyond which no socket is read
+const NO_BINDING = new Uint8Array(32);
+const NOTHING = Buffer.alloc(0);
+
+const delimiter = lengthPrefixed({ tag: 5, size: 4, order: 'big', max: PIECE });
+const head = Buffer.alloc(HEAD);
+
+/** One end: frames of the format above, gathered and written once a turn. */
+class End {
+  readonly #connection: Connection;
+
+  constructor(
+    channel: Channel,
+    handler: Pick<ConnectionHandler, 'frame' | 'written' | 'failed' | 'closed'>,
+  ) {
+    this.#connection = new Connection(channel, delimiter, handler, {
+      replyBytes: Number.POSITIVE_INFINITY,
+    });
+  }
+
+  get isFull(): boolean {
+    return this.#connection.waiting > FULL;
+  }
+
+  say(what: number, channel: number, bytes: Buffer = NOTHING): void {
+    head[0] = what;
+    head.writeUInt32BE(channel, 1);
+    head.writeUInt32BE(bytes.length, 5);
+    this.#connection.send(head);
+    if (bytes.length > 0) this.#connection.send(bytes);
+  }
+
+  end(): void {
+    this.#connection.end();
+  }
+
+  reset(): void {
+    this.#connection.reset();
+  }
+}
+
+// ---- the relay's end ----
+
+/** What the worker is to do for a channel, said to it. */
+type Say = (what: number, bytes?: Buffer) => void;
+
+class Remote implements Channel {
+  readonly binding = NO_BINDING;
+  readonly serverKey = null;
+  readonly remote: string;
+  readonly #say: Say;
+  #handler: ChannelHandler | null = null;
+  #writes: (() => void)[] = []; // not written yet
+  #isOver: { readonly error: Error | null } | null = null;
+
+  constructor(remote: string, say: Say) {
+    this.remote = remote;
+    this.#say = say;
+  }
+
+  open(handler: ChannelHandler): void {
+    const isFirst = this.#handler === null;
+    this.#handler = handler;
+    if (isFirst) this.#do(TO.open);
+    if (isFirst && this.#isOver) setImmediate(() => handler.closed(this.#isOver?.error ?? null));
+  }
+
+  keep(): void {
+    this.#do(TO.keep);
+  }
+
+  write(bytes: Uint8Array, written: () => void): void {
+    if (this.#isOver) return;
+    this.#writes.push(written);
+    const all = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
+    let at = 0;
+    for (; all.length - at > PIECE; at += PIECE) this.#do(TO.part, all.subarray(at, at + PIECE));
+    this.#do(TO.write, at === 0 ? all : all.subarray(at));
+  }
+
+  pause(): void {
+    this.#do(TO.pause);
+  }
+
+  resume(): void {
+    this.#do(TO.resume);
+  }
+
+  end(): void {
+    this.#do(TO.end);
+  }
+
+  reset(): void {
+    this.#do(TO.reset);
+  }
+
+  #do(what: number, bytes?: Buffer): void {
+    if (!this.#isOver) this.#say(what, bytes);
+  }
+
+  // ---- what the worker says ----
+
+  data(chunk: Buffer): void {
+    this.#handler?.data(chunk);
+  }
+
+  written(): void {
+    this.#writes.shift()?.();
+  }
+
+  closed(error: Error | null): void {
+    if (this.#isOver) return;
+    this.#isOver = { error };
+    this.#writes = [];
+    this.#handler?.closed(error);
+  }
+}
+
+export interface TrunkOptions {
+  /** The worker has the socket of that channel, or it is gone. */
+  readonly arrived: (channel: number) => void;
+  /** After all its channels. */
+  readonly closed: () => void;
+}
+
+export class Trunk implements ConnectionHandler {
+  readonly #end: End;
+  readonly #options: TrunkOptions;
+  readonly #channels = new Map<number, Remote>();
+  #last = 0;
+  #isOver = false;
+
+  constructor(channel: Channel, options: TrunkOptions) {
+    this.#options = options;
+    this.#end = new End(channel, this);
+  }
+
+  get size(): number {
+    return this.#channels.size;
+  }
+
+  /** A channel over a socket that the caller sends to the worker, next and under this number. */
+  add(remote: string): { readonly number: number; readonly channel: Channel } {
+    const number = ++this.#last;
+    const channel = new Remote(remote, (what, bytes) => this.#end.say(what, number, bytes));
+    this.#channels.set(number, channel);
+    return { number, channel };
+  }
+
+  /** Everything that was written goes out; then the worker ends, too. */
+  end(): void {
+    this.#end.end();
+  }
+
+  frame(bytes: Buffer, start: number, end: number): void {
+    const what = bytes[start];
+    const number = bytes.readUInt32BE(start + 1);
+    const channel = this.#channels.get(number);
+    if (what === FROM.data) channel?.data(bytes.subarray(start + HEAD, end));
+    else if (what === FROM.written) channel?.written();
+    else if (what === FROM.here) this.#options.arrived(number);
+    else if (what === FROM.closed) {
+      this.#options.arrived(number);
+      this.#channels.delete(number);
+      const why = bytes.toString('utf8', start + HEAD, end);
+      channel?.closed(why === '' ? null : new Error(why));
+    } else throw new Error(`a worker does not say ${what}`);
+  }
+
+  failed(error: Error): void {
+    this.#over(error);
+    this.#end.reset();
+  }
+
+  closed(error: Error | null): void {
+    this.#over(error ?? new Error('the worker that had this connection is gone'));
+    this.#options.closed();
+  }
+
+  #over(error: Error): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    const channels = [...this.#channels.values()];
+    this.#channels.clear();
+    for (const channel of channels) channel.closed(error);
+  }
+}
+
+// ---- the worker's end ----
+
+/** One socket. */
+class Branch implements ChannelHandler {
+  readonly #channel: Channel;
+  readonly #say: Say;
+  readonly #crowded: (branch: Branch) => void;
+  readonly #gone: () => void;
+  #isPaused = false; // by the relay
+  #isHeld = false; // for the trunk is full
+
+  constructor(
+    channel: Channel,
+    { say, crowded, gone }: { say: Say; crowded: (branch: Branch) => void; gone: () => void },
+  ) {
+    this.#channel = channel;
+    this.#say = say;
+    this.#crowded = crowded;
+    this.#gone = gone;
+  }
+
+  told(what: number, bytes: Buffer): void {
+    const channel = this.#channel;
+    switch (what) {
+      case TO.open:
+        return channel.open(this);
+      case TO.keep:
+        return channel.keep();
+      case TO.part:
+        return this.#write(bytes, () => {});
+      case TO.write:
+        return this.#write(bytes, () => this.#say(FROM.written));
+      case TO.pause:
+        this.#isPaused = true;
+        return channel.pause();
+      case TO.resume:
+        this.#isPaused = false;
+        if (!this.#isHeld) channel.resume();
+        return;
+      case TO.end:
+        this.#isPaused = false; // ending reads on
+        return channel.end();
+      case TO.reset:
+        return channel.reset();
+      default:
+        throw new Error(`a relay does not say ${what}`);
+    }
+  }
+
+  #write(bytes: Buffer, written: () => void): void {
+    const block = takeBlock(bytes.length);
+    fill(block, 0, bytes, 0, bytes.length);
+    const copy = block.subarray(0, bytes.length);
+    this.#channel.write(copy, () => {
+      giveBlock(copy);
+      written();
+    });
+  }
+
+  /** The trunk has room again. */
+  goOn(): void {
+    this.#isHeld = false;
+    if (!this.#isPaused) this.#channel.resume();
+  }
+
+  data(chunk: Buffer): void {
+    for (let at = 0; at < chunk.length; at += PIECE)
+      this.#say(FROM.data, chunk.subarray(at, at + PIECE));
+    this.#crowded(this);
+  }
+
+  /** Reads no more until `goOn`. */
+  hold(): void {
+    this.#isHeld = true;
+    this.#channel.pause();
+  }
+
+  closed(error: Error | null): void {
+    this.#say(
+      FROM.closed,
+      error ? Buffer.from(error.message || 'an error').subarray(0, PIECE) : NOTHING,
+    );
+    this.#gone();
+  }
+}
+
+interface Early {
+  readonly what: number;
+  readonly bytes: Buffer;
+}
+
+export class Branches implements ConnectionHandler {
+  readonly #end: End;
+  readonly #closed: () => void;
+  readonly #branches = new Map<number, Branch>();
+  readonly #early = new Map<number, Early[]>(); // for sockets that are on their way
+  readonly #held = new Set<Branch>();
+  #arrived = 0; // the last number that had its socket
+
+  /** `closed`: the relay is gone, or wants us to go. */
+  constructor(trunk: Channel, closed: () => void) {
+    this.#closed = closed;
+    this.#end = new End(trunk, this);
+  }
+
+  get size(): number {
+    return this.#branches.size;
+  }
+
+  /** The socket of that channel; null: it was lost on the way. */
+  take(number: number, channel: Channel | null): void {
+    this.#arrived = number;
+    const early = this.#early.get(number) ?? [];
+    this.#early.delete(number);
+    const say: Say = (what, bytes) => this.#end.say(what, number, bytes);
+    if (!channel) return say(FROM.closed, Buffer.from('the connection was lost on the way'));
+    const branch = new Branch(channel, {
+      say,
+      crowded: (each) => this.#crowded(each),
+      gone: () => {
+        this.#branches.delete(number);
+        this.#held.delete(branch);
+      },
+    });
+    this.#branches.set(number, branch);
+    say(FROM.here);
+    for (const { what, bytes } of early) branch.told(what, bytes);
+  }
+
+  frame(bytes: Buffer, start: number, end: number): void {
+    const what = bytes[start] as number;
+    const number = bytes.readUInt32BE(start + 1);
+    const body = bytes.subarray(start + HEAD, end);
+    const branch = this.#branches.get(number);
+    if (branch) return branch.told(what, body);
+    if (number <= this.#arrived) return; // it is closed, and the relay does not know yet
+    const early = this.#early.get(number) ?? [];
+    early.push({ what, bytes: Buffer.from(body) });
+    this.#early.set(number, early);
+  }
+
+  #crowded(branch: Branch): void {
+    if (!this.#end.isFull || this.#held.has(branch)) return;
+    this.#held.add(branch);
+    branch.hold();
+  }
+
+  written(): void {
+    if (this.#held.size === 0 || this.#end.isFull) return;
+    const held = [...this.#held];
+    this.#held.clear();
+    for (const branch of held) branch.goOn();
+  }
+
+  failed(error: Error): void {
+    throw error; // a mistake of ours: this process ends, and with it its sockets
+  }
+
+  closed(): void {
+    this.#closed();
+  }
+}
