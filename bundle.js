@@ -6,7 +6,13 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { build } from 'esbuild';
 
 const OUTSIDE = ['libsodium-wrappers', 'lmdb', 'pino', 'yargs', 'yargs/*'];
-const PROGRAMS = ['cli/flexim.js', 'cli/relay.js', 'cli/porter/porter.js', 'cli/workers/worker.js', 'store/walk.js'];
+const PROGRAMS = [
+  'cli/flexim.js',
+  'cli/relay.js',
+  'cli/porter/porter.js',
+  'cli/workers/worker.js',
+  'store/walk.js',
+];
 const OUT = 'dist/programs';
 
 // Each by itself: what they have in common would stand in many small files.

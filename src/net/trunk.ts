@@ -331,6 +331,11 @@ export class Branches implements ConnectionHandler {
     return this.#branches.size;
   }
 
+  /** Channels to which something was said, and whose sockets are on their way. */
+  get awaited(): number {
+    return this.#early.size;
+  }
+
   /** The socket of that channel; null: it was lost on the way. */
   take(number: number, channel: Channel | null): void {
     this.#arrived = number;
