@@ -22,9 +22,24 @@ export function ownCpu(): number {
 
 /** Of a process and its children. */
 export function cpuOfAll(pid: number): number {
+  return (cpuOf(pid) ?? 0) + (childrenCpuOf(pid) ?? 0);
+}
+
+/** Of its children alone; null where the system does not tell. */
+export function childrenCpuOf(pid: number): number | null {
+  try {
+    return childrenOf(pid).reduce((sum, child) => sum + cpuOfAll(child), 0);
+  } catch {
+    return null;
+  }
+}
+
+function childrenOf(pid: number): readonly number[] {
   const tasks = readdirSync(`/proc/${pid}/task`);
-  const children = tasks.flatMap((task) =>
-    readFileSync(`/proc/${pid}/task/${task}/children`, 'latin1').split(' ').filter(Boolean),
+  return tasks.flatMap((task) =>
+    readFileSync(`/proc/${pid}/task/${task}/children`, 'latin1')
+      .split(' ')
+      .filter(Boolean)
+      .map(Number),
   );
-  return children.reduce((sum, child) => sum + cpuOfAll(Number(child)), cpuOf(pid) ?? 0);
 }
