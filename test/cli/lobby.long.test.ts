@@ -5,7 +5,7 @@ import { once } from 'node:events';
 import { setImmediate as turn } from 'node:timers/promises';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { childrenOf, lives } from '../children.ts';
+import { childrenNamed, lives } from '../children.ts';
 import { count } from '../count.ts';
 import { authResponse, command, newKeys, newNonce, Peer, statusOf, TYPE } from '../peer.ts';
 import { until } from '../scene.ts';
@@ -43,16 +43,20 @@ async function impatient(port: number): Promise<void> {
   await peer.destroy();
 }
 
-test(
-  'whoever goes on talking while he logs in loses nothing',
-  withRelay(
-    ['--connects-per-second', '0', '--logins-per-minute', '0', '--new-keys-per-hour', '0'],
-    async ({ port }) => {
-      for (let round = 0; round < count(15, 200); round++)
-        await Promise.all(Array.from({ length: 10 }, () => impatient(port)));
-    },
-  ),
-);
+for (const workers of ['0', '2'])
+  test(
+    `whoever goes on talking while he logs in loses nothing, with ${workers} workers`,
+    withRelay(
+      [
+        ...['--connects-per-second', '0', '--logins-per-minute', '0', '--new-keys-per-hour', '0'],
+        ...['--workers', workers],
+      ],
+      async ({ port }) => {
+        for (let round = 0; round < count(15, 200); round++)
+          await Promise.all(Array.from({ length: 10 }, () => impatient(port)));
+      },
+    ),
+  );
 
 test(
   'what became of strangers counts in the relay, and a stop tells them and waits for nobody',
@@ -81,7 +85,7 @@ test(
   'the porter is killed in the middle of a login: that one ends, the next one works',
   withRelay([], async (relay) => {
     const { peer } = await challenged(relay.port);
-    const [pid = 0] = childrenOf(relay.child.pid as number);
+    const [pid = 0] = childrenNamed('porter', relay.child.pid as number);
     process.kill(pid, 'SIGKILL');
     await peer.closed;
     await relay.logged('listening again');
@@ -116,7 +120,7 @@ test(
     for (let round = 0; round < 5; round++)
       await withRelayProcess(home, [], async (relay) => {
         const ready = await Promise.all(Array.from({ length: 5 }, () => challenged(relay.port)));
-        const [pid = 0] = childrenOf(relay.child.pid as number);
+        const [pid = 0] = childrenNamed('porter', relay.child.pid as number);
         relay.child.kill('SIGSTOP'); // it confirms nothing any more
         for (const { peer, response } of ready) peer.write(response);
         const late = await Peer.connect(relay.port);

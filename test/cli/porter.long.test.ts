@@ -12,7 +12,7 @@ import { isFleximError } from '../../src/lib/errors.ts';
 import { type Log, silent } from '../../src/lib/log.ts';
 import type { Channel } from '../../src/net/channel.ts';
 import { DEFAULT_LIMITS, type Limits } from '../../src/relay/limits.ts';
-import { childrenOf, lives } from '../children.ts';
+import { childrenNamed, childrenOf, lives } from '../children.ts';
 import { dialRelay } from '../relay.ts';
 import { until } from '../scene.ts';
 import { withHome, withRelayProcess } from './program.ts';
@@ -157,7 +157,7 @@ relay(
   withHome((home) =>
     withRelayProcess(home, [], async (first) => {
       const { port } = first;
-      const [pid = 0] = childrenOf(first.child.pid as number);
+      const [pid = 0] = childrenNamed('porter', first.child.pid as number);
       assert.ok(pid > 0);
       process.kill(first.child.pid as number, 'SIGKILL');
       await first.ended;
@@ -197,7 +197,7 @@ relay(
     withRelayProcess(home, [], async (process_) => {
       const [a, b] = [newIdentity(), newIdentity()];
       const from = await dialRelay(process_.port, { identity: a });
-      const [pid = 0] = childrenOf(process_.child.pid as number);
+      const [pid = 0] = childrenNamed('porter', process_.child.pid as number);
       process.kill(pid, 'SIGKILL');
       await from.ping();
       await process_.logged('listening again');
@@ -219,7 +219,7 @@ relay(
   withHome((home) =>
     withRelayProcess(home, [], async ({ child }) => {
       const relayPid = child.pid as number;
-      const [pid = 0] = childrenOf(relayPid);
+      const [pid = 0] = childrenNamed('porter', relayPid);
       assert.ok(getPriority(pid) > getPriority(relayPid));
       assert.match(readFileSync(`/proc/${pid}/cmdline`, 'latin1'), /--single-threaded/);
     }),
@@ -231,7 +231,7 @@ relay(
   withHome((home) =>
     withRelayProcess(home, [], async (one) => {
       const link = await dialRelay(one.port);
-      const [pid = 0] = childrenOf(one.child.pid as number);
+      const [pid = 0] = childrenNamed('porter', one.child.pid as number);
       process.kill(-(one.child.pid as number), 'SIGINT');
       assert.ok(await link.closed);
       const { code } = await one.ended;

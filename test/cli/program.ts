@@ -36,6 +36,10 @@ export interface RunOptions {
   readonly root?: string;
 }
 
+// FLEXIM_TEST_WORKERS=2 npm run test:long (or chaos, or e2e): every relay of a test has so many.
+const { FLEXIM_TEST_WORKERS } = process.env;
+const WORKERS: Env = FLEXIM_TEST_WORKERS ? { FLEXIM_WORKERS: FLEXIM_TEST_WORKERS } : {};
+
 export const program = (name: string, root = ROOT) => join(root, 'bin', name);
 
 export class Home {
@@ -49,6 +53,7 @@ export class Home {
       HOME: this.path,
       XDG_DATA_HOME: join(this.path, 'data'),
       XDG_CONFIG_HOME: join(this.path, 'config'),
+      ...WORKERS,
     };
   }
 
