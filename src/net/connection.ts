@@ -37,14 +37,23 @@ const LINGER_MS = 5_000;
 const EARLY_BYTES = 64 * 1024;
 const SPARSE = 16; // a block that is filled by less than such a part is exchanged for a smaller one
 
-let dirty: Connection[] = [];
+/** Has something to do at the end of a turn of the event loop. */
+interface Gathering {
+  turned(): void;
+}
+
+let dirty: Gathering[] = [];
+
+export function atTurnsEnd(gathering: Gathering): void {
+  if (dirty.push(gathering) === 1) setImmediate(flushAll);
+}
 
 /** Writes what all connections have gathered; at the end of each turn it comes by itself. */
 export function flushAll(): void {
   // What goes over a trunk makes another one dirty.
   for (let turn = dirty; turn.length > 0; turn = dirty) {
     dirty = [];
-    for (const connection of turn) connection.turned();
+    for (const each of turn) each.turned();
   }
 }
 
@@ -151,7 +160,7 @@ export class Connection {
     if (this.#filled >= EARLY_BYTES && this.#writing === 0) this.flush();
     if (this.#scheduled || this.#filled === 0) return;
     this.#scheduled = true;
-    if (dirty.push(this) === 1) setImmediate(flushAll);
+    atTurnsEnd(this);
   }
 
   /** Like `send`, for who calls `flush` himself, in this turn. */

@@ -7,10 +7,9 @@
 // A channel is a number, counted up by the relay's end. The sockets come by another way, in that order; what
 // is said to one that is not there yet waits for it.
 
-import { fill, giveBlock, takeBlock } from '../lib/blocks.ts';
-import { lengthPrefixed } from '../wire/frames.ts';
+import { fill, giveBlock, NO_BLOCK, takeBlock } from '../lib/blocks.ts';
 import type { Channel, ChannelHandler } from './channel.ts';
-import { Connection, type ConnectionHandler } from './connection.ts';
+import { atTurnsEnd } from './connection.ts';
 
 /** To the worker. */
 const TO = {
@@ -33,45 +32,144 @@ const FROM = {
 } as const;
 
 const HEAD = 9;
-const PIECE = 64 * 1024; // so much of a channel at a time
+const PIECE = 64 * 1024; // bytes behind a head at most
+const BLOCK = 128 * 1024;
 const FULL = 512 * 1024; // bytes on their way to the relay, beyond which no socket is read
 const NO_BINDING = new Uint8Array(32);
 const NOTHING = Buffer.alloc(0);
 
-const delimiter = lengthPrefixed({ tag: 5, size: 4, order: 'big', max: PIECE });
-const head = Buffer.alloc(HEAD);
+interface EndHandler {
+  /** What stands behind a head may come in parts; the last says so. The memory is the end's again on return. */
+  heard(what: number, channel: number, bytes: Buffer, isLast: boolean): void;
+  /** Something was written. */
+  written(): void;
+  failed(error: Error): void;
+  closed(): void;
+}
 
-/** One end: frames of the format above, gathered and written once a turn. */
-class End {
-  readonly #connection: Connection;
+/** One end. What is said in a turn of the event loop is written at its end. */
+class End implements ChannelHandler {
+  readonly #channel: Channel;
+  readonly #handler: EndHandler;
+  #block = NO_BLOCK; // what was said: #block[0..#filled)
+  #filled = 0;
+  #waiting = 0; // bytes, from when they were said until they are written
+  #isDirty = false;
+  readonly #head = Buffer.alloc(HEAD); // of what comes
+  #headed = 0;
+  #what = 0;
+  #number = 0;
+  #left = 0; // behind that head
+  #isOver = false;
 
-  constructor(
-    channel: Channel,
-    handler: Pick<ConnectionHandler, 'frame' | 'written' | 'failed' | 'closed'>,
-  ) {
-    this.#connection = new Connection(channel, delimiter, handler, {
-      replyBytes: Number.POSITIVE_INFINITY,
-    });
+  constructor(channel: Channel, handler: EndHandler) {
+    this.#channel = channel;
+    this.#handler = handler;
+    channel.open(this);
   }
 
   get isFull(): boolean {
-    return this.#connection.waiting > FULL;
+    return this.#waiting > FULL;
   }
+
+  // ---- what is said ----
 
   say(what: number, channel: number, bytes: Buffer = NOTHING): void {
-    head[0] = what;
-    head.writeUInt32BE(channel, 1);
-    head.writeUInt32BE(bytes.length, 5);
-    this.#connection.send(head);
-    if (bytes.length > 0) this.#connection.send(bytes);
+    if (this.#isOver) return;
+    const length = HEAD + bytes.length;
+    if (this.#block.length - this.#filled < length) this.#next();
+    const block = this.#block;
+    const at = this.#filled;
+    block[at] = what;
+    block.writeUInt32BE(channel, at + 1);
+    block.writeUInt32BE(bytes.length, at + 5);
+    if (bytes.length > 0) fill(block, at + HEAD, bytes, 0, bytes.length);
+    this.#filled = at + length;
+    this.#waiting += length;
+    if (this.#isDirty) return;
+    this.#isDirty = true;
+    atTurnsEnd(this);
   }
 
+  /** What is full goes out at once: much must not look like slowness. */
+  #next(): void {
+    this.#write();
+    this.#block = takeBlock(BLOCK);
+  }
+
+  turned(): void {
+    this.#isDirty = false;
+    this.#write();
+  }
+
+  #write(): void {
+    const bytes = this.#block.subarray(0, this.#filled);
+    this.#block = NO_BLOCK;
+    this.#filled = 0;
+    if (bytes.length === 0 || this.#isOver) return;
+    this.#channel.write(bytes, () => {
+      this.#waiting -= bytes.length;
+      giveBlock(bytes);
+      this.#handler.written();
+    });
+  }
+
+  /** Everything that was said goes out; then it ends. */
   end(): void {
-    this.#connection.end();
+    if (this.#isOver) return;
+    this.#write();
+    this.#channel.end();
   }
 
   reset(): void {
-    this.#connection.reset();
+    this.#isOver = true;
+    this.#channel.reset();
+  }
+
+  // ---- what comes ----
+
+  data(chunk: Buffer): void {
+    try {
+      this.#cut(chunk);
+    } catch (error) {
+      this.#handler.failed(error as Error);
+    }
+  }
+
+  #cut(chunk: Buffer): void {
+    for (let at = 0; at < chunk.length && !this.#isOver; ) {
+      if (this.#left === 0) at = this.#begin(chunk, at);
+      else {
+        const end = Math.min(chunk.length, at + this.#left);
+        this.#left -= end - at;
+        this.#pass(chunk.subarray(at, end));
+        at = end;
+      }
+    }
+  }
+
+  /** Reads a head, or a part of it; gives the place behind. */
+  #begin(chunk: Buffer, at: number): number {
+    const end = Math.min(chunk.length, at + HEAD - this.#headed);
+    chunk.copy(this.#head, this.#headed, at, end);
+    this.#headed += end - at;
+    if (this.#headed < HEAD) return end;
+    this.#headed = 0;
+    this.#what = this.#head[0] as number;
+    this.#number = this.#head.readUInt32BE(1);
+    this.#left = this.#head.readUInt32BE(5);
+    if (this.#left > PIECE) throw new Error('a piece on the trunk is too long');
+    if (this.#left === 0) this.#pass(NOTHING);
+    return end;
+  }
+
+  #pass(bytes: Buffer): void {
+    this.#handler.heard(this.#what, this.#number, bytes, this.#left === 0);
+  }
+
+  closed(): void {
+    this.#isOver = true;
+    this.#handler.closed();
   }
 }
 
@@ -159,12 +257,12 @@ export interface TrunkOptions {
   readonly closed: () => void;
 }
 
-export class Trunk implements ConnectionHandler {
+export class Trunk implements EndHandler {
   readonly #end: End;
   readonly #options: TrunkOptions;
   readonly #channels = new Map<number, Remote>();
+  #why = ''; // a channel closed, as far as it has come
   #last = 0;
-  #isOver = false;
 
   constructor(channel: Channel, options: TrunkOptions) {
     this.#options = options;
@@ -188,37 +286,39 @@ export class Trunk implements ConnectionHandler {
     this.#end.end();
   }
 
-  frame(bytes: Buffer, start: number, end: number): void {
-    const what = bytes[start];
-    const number = bytes.readUInt32BE(start + 1);
+  heard(what: number, number: number, bytes: Buffer, isLast: boolean): void {
     const channel = this.#channels.get(number);
-    if (what === FROM.data) channel?.data(bytes.subarray(start + HEAD, end));
+    if (what === FROM.data) channel?.data(bytes);
     else if (what === FROM.written) channel?.written();
     else if (what === FROM.here) this.#options.arrived(number);
-    else if (what === FROM.closed) {
-      this.#options.arrived(number);
-      this.#channels.delete(number);
-      const why = bytes.toString('utf8', start + HEAD, end);
-      channel?.closed(why === '' ? null : new Error(why));
-    } else throw new Error(`a worker does not say ${what}`);
+    else if (what === FROM.closed) this.#closing(number, bytes, isLast);
+    else throw new Error(`a worker does not say ${what}`);
   }
 
-  failed(error: Error): void {
-    this.#over(error);
+  #closing(number: number, bytes: Buffer, isLast: boolean): void {
+    this.#why += bytes.toString('latin1');
+    if (!isLast) return;
+    const why = this.#why;
+    this.#why = '';
+    const channel = this.#channels.get(number);
+    this.#channels.delete(number);
+    this.#options.arrived(number);
+    channel?.closed(why === '' ? null : new Error(why));
+  }
+
+  written(): void {}
+
+  /** A worker that cannot be believed is none. */
+  failed(): void {
     this.#end.reset();
   }
 
-  closed(error: Error | null): void {
-    this.#over(error ?? new Error('the worker that had this connection is gone'));
-    this.#options.closed();
-  }
-
-  #over(error: Error): void {
-    if (this.#isOver) return;
-    this.#isOver = true;
+  closed(): void {
+    const error = new Error('the worker that had this connection is gone');
     const channels = [...this.#channels.values()];
     this.#channels.clear();
     for (const channel of channels) channel.closed(error);
+    this.#options.closed();
   }
 }
 
@@ -300,10 +400,7 @@ class Branch implements ChannelHandler {
   }
 
   closed(error: Error | null): void {
-    this.#say(
-      FROM.closed,
-      error ? Buffer.from(error.message || 'an error').subarray(0, PIECE) : NOTHING,
-    );
+    this.#say(FROM.closed, error ? Buffer.from(error.message || 'an error', 'latin1') : NOTHING);
     this.#gone();
   }
 }
@@ -313,7 +410,7 @@ interface Early {
   readonly bytes: Buffer;
 }
 
-export class Branches implements ConnectionHandler {
+export class Branches implements EndHandler {
   readonly #end: End;
   readonly #closed: () => void;
   readonly #branches = new Map<number, Branch>();
@@ -356,15 +453,13 @@ export class Branches implements ConnectionHandler {
     for (const { what, bytes } of early) branch.told(what, bytes);
   }
 
-  frame(bytes: Buffer, start: number, end: number): void {
-    const what = bytes[start] as number;
-    const number = bytes.readUInt32BE(start + 1);
-    const body = bytes.subarray(start + HEAD, end);
+  heard(what: number, number: number, bytes: Buffer, isLast: boolean): void {
+    const part = what === TO.write && !isLast ? TO.part : what;
     const branch = this.#branches.get(number);
-    if (branch) return branch.told(what, body);
+    if (branch) return branch.told(part, bytes);
     if (number <= this.#arrived) return; // it is closed, and the relay does not know yet
     const early = this.#early.get(number) ?? [];
-    early.push({ what, bytes: Buffer.from(body) });
+    early.push({ what: part, bytes: Buffer.from(bytes) });
     this.#early.set(number, early);
   }
 
