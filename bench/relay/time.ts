@@ -15,6 +15,11 @@ export function cpuOf(pid: number): number | null {
   }
 }
 
+/** Seconds in a time, as a share of it; null where the system does not tell. */
+export function share(from: number | null, to: number | null, seconds: number): number | null {
+  return from === null || to === null ? null : (to - from) / seconds;
+}
+
 export function ownCpu(): number {
   const { user, system } = process.cpuUsage();
   return (user + system) / 1e6;

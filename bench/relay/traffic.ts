@@ -5,7 +5,7 @@ import { type Block, sentBlock, type Users } from './blocks.ts';
 import { type Cell, inFlight } from './cells.ts';
 import { layout, sampler, settle } from './check.ts';
 import { fail, type Line } from './line.ts';
-import { childrenCpuOf, cpuOf, ownCpu, sleep } from './time.ts';
+import { childrenCpuOf, cpuOf, ownCpu, share, sleep } from './time.ts';
 
 export interface Rate {
   readonly perSecond: number;
@@ -140,11 +140,9 @@ export class Traffic {
     const childrenAfter = childrenCpuOf(pid);
     this.#isOn = false;
     await this.#settled();
-    const share = (from: number | null, to: number | null) =>
-      from === null || to === null ? null : (to - from) / seconds;
     const cpus = {
-      serverCpu: share(server, after),
-      childrenCpu: share(children, childrenAfter),
+      serverCpu: share(server, after, seconds),
+      childrenCpu: share(children, childrenAfter, seconds),
       loadCpu,
     };
     const { reply } = this.#users.wire;
