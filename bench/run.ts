@@ -19,7 +19,6 @@ import { features } from './relay/features.ts';
 import { latency, relay } from './relay/index.ts';
 import { logins } from './relay/logins.ts';
 import { soak } from './relay/soak.ts';
-import { workers } from './relay/workers.ts';
 import { resultsOf, writeResults } from './results.ts';
 import { screen } from './screen.ts';
 import { start } from './start.ts';
@@ -34,7 +33,6 @@ const BENCHES: Readonly<Record<string, Bench>> = {
   relay,
   latency,
   features,
-  workers,
   logins,
   crowd,
   idle,

@@ -50,7 +50,7 @@ export function match(plan: Plan): Promise<Score<Rate>[]> {
 /** The same at a set rate. */
 export function paced(plan: Plan, rate: number): Promise<Score<Delay>[]> {
   const how = { rate, ...spanOf(plan) };
-  return playing(plan, plan.rivals ?? everybody(plan), async (loader, rivals) => {
+  return playing(plan, everybody(plan), async (loader, rivals) => {
     for (const rival of rivals)
       for (const cell of plan.cells) await loader.pace(rival, cell, { ...how, ...WARM_UP });
     return eachCell(plan, rivals, (rival, cell) => loader.pace(rival, cell, how));

@@ -6,7 +6,7 @@ import type { Cell } from './cells.ts';
 import { layout } from './check.ts';
 import { fail, type Line } from './line.ts';
 import { isPayload, makePayload, readTime, writeTime } from './payload.ts';
-import { childrenCpuOf, cpuOf, ownCpu, share, sleep } from './time.ts';
+import { cpuOf, ownCpu, sleep } from './time.ts';
 import type { Span } from './traffic.ts';
 
 /** Milliseconds. */
@@ -17,8 +17,6 @@ export interface Delay {
   readonly most: number;
   readonly messages: number;
   readonly serverCpu: number | null;
-  /** Of the server's child processes, all together. */
-  readonly childrenCpu: number | null;
   readonly loadCpu: number;
 }
 
@@ -46,7 +44,7 @@ export async function pace(
   }
   const write = writer(users, cell);
   const began = performance.now();
-  const [server, children, own] = [cpuOf(pid), childrenCpuOf(pid), ownCpu()];
+  const [server, own] = [cpuOf(pid), ownCpu()];
   for (let sent = 0; sent < total; ) {
     const due = Math.min(total, Math.floor(((performance.now() - began) * rate) / 1_000));
     if (due > sent) write(sent, due, (n) => began + (n * 1_000) / rate);
@@ -54,7 +52,7 @@ export async function pace(
     await new Promise((resolve) => setImmediate(resolve));
   }
   const seconds = (performance.now() - began) / 1_000;
-  const [after, childrenAfter] = [cpuOf(pid), childrenCpuOf(pid)];
+  const after = cpuOf(pid);
   const loadCpu = (ownCpu() - own) / seconds;
   for (const end = performance.now() + PATIENCE_MS; came < total; await sleep(2))
     if (performance.now() > end) fail(`${total - came} of ${total} messages do not come`);
@@ -63,8 +61,7 @@ export async function pace(
   return {
     ...{ p50: at(0.5), p99: at(0.99), p999: at(0.999), most: at(1) },
     ...{ messages: sorted.length, loadCpu },
-    serverCpu: share(server, after, seconds),
-    childrenCpu: share(children, childrenAfter, seconds),
+    serverCpu: server === null || after === null ? null : (after - server) / seconds,
   };
 }
 

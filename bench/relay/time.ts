@@ -15,11 +15,6 @@ export function cpuOf(pid: number): number | null {
   }
 }
 
-/** Seconds in a time, as a share of it; null where the system does not tell. */
-export function share(from: number | null, to: number | null, seconds: number): number | null {
-  return from === null || to === null ? null : (to - from) / seconds;
-}
-
 export function ownCpu(): number {
   const { user, system } = process.cpuUsage();
   return (user + system) / 1e6;
@@ -27,24 +22,9 @@ export function ownCpu(): number {
 
 /** Of a process and its children. */
 export function cpuOfAll(pid: number): number {
-  return (cpuOf(pid) ?? 0) + (childrenCpuOf(pid) ?? 0);
-}
-
-/** Of its children alone; null where the system does not tell. */
-export function childrenCpuOf(pid: number): number | null {
-  try {
-    return childrenOf(pid).reduce((sum, child) => sum + cpuOfAll(child), 0);
-  } catch {
-    return null;
-  }
-}
-
-function childrenOf(pid: number): readonly number[] {
   const tasks = readdirSync(`/proc/${pid}/task`);
-  return tasks.flatMap((task) =>
-    readFileSync(`/proc/${pid}/task/${task}/children`, 'latin1')
-      .split(' ')
-      .filter(Boolean)
-      .map(Number),
+  const children = tasks.flatMap((task) =>
+    readFileSync(`/proc/${pid}/task/${task}/children`, 'latin1').split(' ').filter(Boolean),
   );
+  return children.reduce((sum, child) => sum + cpuOfAll(Number(child)), cpuOf(pid) ?? 0);
 }

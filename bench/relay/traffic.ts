@@ -5,15 +5,13 @@ import { type Block, sentBlock, type Users } from './blocks.ts';
 import { type Cell, inFlight } from './cells.ts';
 import { layout, sampler, settle } from './check.ts';
 import { fail, type Line } from './line.ts';
-import { childrenCpuOf, cpuOf, ownCpu, share, sleep } from './time.ts';
+import { cpuOf, ownCpu, sleep } from './time.ts';
 
 export interface Rate {
   readonly perSecond: number;
   readonly messages: number; // in the time that was measured
   /** Shares of a core; null where the system does not tell. */
   readonly serverCpu: number | null;
-  /** Of the server's child processes, all together. */
-  readonly childrenCpu: number | null;
   readonly loadCpu: number;
   /** Bytes in which senders were told that something went by the queue. */
   readonly told: number;
@@ -129,7 +127,6 @@ export class Traffic {
     for (const flow of this.#flows) this.#owe(flow, 0);
     await sleep(warmMs);
     const server = cpuOf(pid);
-    const children = childrenCpuOf(pid);
     const own = ownCpu();
     const [began, before] = [performance.now(), this.delivered];
     await sleep(ms);
@@ -137,17 +134,12 @@ export class Traffic {
     const messages = this.delivered - before;
     const loadCpu = (ownCpu() - own) / seconds;
     const after = cpuOf(pid);
-    const childrenAfter = childrenCpuOf(pid);
     this.#isOn = false;
     await this.#settled();
-    const cpus = {
-      serverCpu: share(server, after, seconds),
-      childrenCpu: share(children, childrenAfter, seconds),
-      loadCpu,
-    };
+    const serverCpu = server === null || after === null ? null : (after - server) / seconds;
     const { reply } = this.#users.wire;
     const told = reply === null ? this.#flows.reduce((sum, { line }) => sum + line.bytes, 0) : 0;
-    return { perSecond: messages / seconds, messages, ...cpus, told };
+    return { perSecond: messages / seconds, messages, serverCpu, loadCpu, told };
   }
 
   /** Everything that was sent has come, once. */

@@ -8,7 +8,6 @@ import { Keys } from '../keystore/keys.ts';
 import { type Address, formatAddress, isLoopback } from '../lib/address.ts';
 import { FleximError, isFleximError } from '../lib/errors.ts';
 import { type Clock, systemClock } from '../lib/time.ts';
-import type { Door } from '../net/door.ts';
 import type { TcpAddress } from '../net/tcp.ts';
 import { protocols } from '../protocols/index.ts';
 import type { Opening } from '../protocols/protocol.ts';
@@ -71,7 +70,7 @@ const OPTIONS = {
   workers: {
     type: 'number',
     about:
-      'processes that read and write for the relay, on a machine with more than two cores; 0: it does so itself',
+      'processes that encrypt for CommStream, on a machine with cores to spare; 0: the relay does so itself',
     default: 0,
     max: MAX_WORKERS,
   },
@@ -125,15 +124,23 @@ async function start(read: () => RelaySettings): Promise<void> {
   const log = createLog(settings['log-level'] as LogLevel, process.stderr.isTTY);
   const limits = withinDescriptors(limitsOf(settings), log);
   // They start while the store is opened.
-  const crew = new Crew({ workers: settings.workers, log });
-  const door = new PorterDoor({ limits, log, adopt: crew.adopt });
+  const crew = new Crew({ workers: workersOf(settings), limits, log });
+  const door = new PorterDoor({ limits, log });
   try {
     await serve({ settings, read, log, limits, door, crew });
   } catch (error) {
     door.end();
-    crew.end();
+    await crew.end();
     throw error;
   }
+}
+
+function workersOf({ workers, 'commstream-port': port }: RelaySettings): number {
+  if (workers === 0 || port !== null) return workers;
+  throw new FleximError(
+    'usage',
+    '--workers encrypt for CommStream: add --commstream-port, or leave them out',
+  );
 }
 
 interface Starting {
@@ -174,22 +181,23 @@ async function serve({ settings, read, log, limits, door, crew }: Starting): Pro
     const { host, port } = settings;
     door.shut = relay.shut;
     door.drops = relay.drops;
+    crew.drops = relay.drops;
     const secured: TcpAddress[] = []; // one, if CommStream is asked for
     const opened = (at: TcpAddress) => secured.push(at);
     const service = await protocols.flexim.serve({
       ...{ host, port, relay, identity, door },
       lobby: door.lobby(identity.exchange),
-      others: otherWays(door, settings, { relay, identity, opened }),
+      others: otherWays(door, settings, { relay, identity, opened, crew }),
     });
     // Before the address is out: who has it may send signals at once.
     const stop = async () => {
       await service.stop();
       door.end();
-      crew.end();
+      await crew.end();
       await store.close();
       log.info({ drops: relay.drops.totals() }, 'stopped');
     };
-    obeySignals({ relay, limits, door, store, read, log, stop });
+    obeySignals({ relay, limits, door, crew, store, read, log, stop });
     const made = key.made ? 'made a new key' : 'using the key';
     log.info({ path: key.path, from: keysPlace.why }, made);
     log.info({ ...service.address, store: store.path }, 'listening');
@@ -211,9 +219,9 @@ async function serve({ settings, read, log, limits, door, crew }: Starting): Pro
   }
 }
 
-type Way = Pick<CommstreamWay, 'relay' | 'identity' | 'opened'>;
+type Way = Pick<CommstreamWay, 'relay' | 'identity' | 'opened' | 'crew'>;
 
-function otherWays(door: Door, settings: RelaySettings, way: Way): Opening[] {
+function otherWays(door: PorterDoor, settings: RelaySettings, way: Way): Opening[] {
   const { host, port, 'commstream-port': second, 'insecure-plaintext': insecure } = settings;
   if (second === null) return [];
   if (second === port && port !== 0)
@@ -237,6 +245,7 @@ interface Running {
   readonly relay: Relay;
   limits: Limits; // as set, where 0 is no limit
   readonly door: PorterDoor;
+  readonly crew: Crew;
   readonly store: Store;
   readonly read: () => RelaySettings;
   readonly log: ReturnType<typeof createLog>;
@@ -299,6 +308,7 @@ function readAgain(running: Running): void {
     Object.assign(relay.limits, liveLimits(live));
     running.limits = { ...running.limits, ...live };
     running.door.limits(running.limits);
+    running.crew.limits(running.limits);
     log.info({ name: relay.name, roster: relay.roster, limits: live }, 'read the settings again');
     if (later.length > 0) log.warn({ options: later }, 'these count from the next start only');
   } catch (error) {

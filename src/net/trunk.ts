@@ -29,13 +29,15 @@ const FROM = {
   data: 2,
   written: 3,
   closed: 4, // the text of an error, or nothing
+  agreed: 5, // binding and, if it was proven, key of the server; before any data, where there is more than zero
 } as const;
 
 const HEAD = 9;
 const PIECE = 64 * 1024; // bytes behind a head at most
 const BLOCK = 128 * 1024;
 const FULL = 512 * 1024; // bytes on their way to the relay, beyond which no socket is read
-const NO_BINDING = new Uint8Array(32);
+const KEY = 32;
+const NO_BINDING = Buffer.alloc(KEY);
 const NOTHING = Buffer.alloc(0);
 
 interface EndHandler {
@@ -179,10 +181,9 @@ class End implements ChannelHandler {
 type Say = (what: number, bytes?: Buffer) => void;
 
 class Remote implements Channel {
-  readonly binding = NO_BINDING;
-  readonly serverKey = null;
   readonly remote: string;
   readonly #say: Say;
+  #agreed: Buffer = NO_BINDING;
   #handler: ChannelHandler | null = null;
   #writes: (() => void)[] = []; // not written yet
   #isOver: { readonly error: Error | null } | null = null;
@@ -190,6 +191,14 @@ class Remote implements Channel {
   constructor(remote: string, say: Say) {
     this.remote = remote;
     this.#say = say;
+  }
+
+  get binding(): Uint8Array {
+    return this.#agreed.subarray(0, KEY);
+  }
+
+  get serverKey(): Uint8Array | null {
+    return this.#agreed.length > KEY ? this.#agreed.subarray(KEY) : null;
   }
 
   open(handler: ChannelHandler): void {
@@ -234,6 +243,10 @@ class Remote implements Channel {
 
   // ---- what the worker says ----
 
+  agreed(bytes: Buffer): void {
+    this.#agreed = Buffer.from(bytes);
+  }
+
   data(chunk: Buffer): void {
     this.#handler?.data(chunk);
   }
@@ -261,7 +274,7 @@ export class Trunk implements EndHandler {
   readonly #end: End;
   readonly #options: TrunkOptions;
   readonly #channels = new Map<number, Remote>();
-  #why = ''; // a channel closed, as far as it has come
+  #short: Buffer[] = []; // what is no data, as far as it has come
   #last = 0;
 
   constructor(channel: Channel, options: TrunkOptions) {
@@ -291,19 +304,18 @@ export class Trunk implements EndHandler {
     if (what === FROM.data) channel?.data(bytes);
     else if (what === FROM.written) channel?.written();
     else if (what === FROM.here) this.#options.arrived(number);
-    else if (what === FROM.closed) this.#closing(number, bytes, isLast);
-    else throw new Error(`a worker does not say ${what}`);
+    else if (what === FROM.agreed || what === FROM.closed) {
+      this.#short.push(Buffer.from(bytes));
+      if (isLast) this.#whole(what, number, Buffer.concat(this.#short.splice(0)));
+    } else throw new Error(`a worker does not say ${what}`);
   }
 
-  #closing(number: number, bytes: Buffer, isLast: boolean): void {
-    this.#why += bytes.toString('latin1');
-    if (!isLast) return;
-    const why = this.#why;
-    this.#why = '';
+  #whole(what: number, number: number, bytes: Buffer): void {
     const channel = this.#channels.get(number);
+    if (what === FROM.agreed) return channel?.agreed(bytes);
     this.#channels.delete(number);
     this.#options.arrived(number);
-    channel?.closed(why === '' ? null : new Error(why));
+    channel?.closed(bytes.length === 0 ? null : new Error(bytes.toString('latin1')));
   }
 
   written(): void {}
@@ -332,6 +344,7 @@ class Branch implements ChannelHandler {
   readonly #gone: () => void;
   #isPaused = false; // by the relay
   #isHeld = false; // for the trunk is full
+  #isAgreed = false; // the relay knows the binding
 
   constructor(
     channel: Channel,
@@ -388,9 +401,18 @@ class Branch implements ChannelHandler {
   }
 
   data(chunk: Buffer): void {
+    if (!this.#isAgreed) this.#agree();
     for (let at = 0; at < chunk.length; at += PIECE)
       this.#say(FROM.data, chunk.subarray(at, at + PIECE));
     this.#crowded(this);
+  }
+
+  /** What comes first shows that there is a stream: the other end is told by what it is bound. */
+  #agree(): void {
+    this.#isAgreed = true;
+    const { binding, serverKey } = this.#channel;
+    if (serverKey || !NO_BINDING.equals(binding))
+      this.#say(FROM.agreed, Buffer.concat([binding, serverKey ?? NOTHING]));
   }
 
   /** Reads no more until `goOn`. */

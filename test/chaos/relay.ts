@@ -3,11 +3,14 @@
 
 import { childrenNamed } from '../children.ts';
 import { Home, RelayProcess, type Result } from '../cli/program.ts';
+import type { Tunnel } from './tunnel.ts';
 
 export interface RelayOptions {
   readonly args?: readonly string[];
   /** Gets a function that names a file beside the relay's data. */
   readonly env?: (file: (name: string) => string) => Readonly<Record<string, string>>;
+  /** Clients come through it, by CommStream. */
+  readonly tunnel?: Tunnel | null;
   /** A copy of the programs, as `planted.ts` makes them; else the ones built here. */
   readonly root?: string | undefined;
 }
@@ -64,9 +67,14 @@ export class RelayPlace {
     const began = performance.now();
     const relay = this.#spawn();
     const late = setTimeout(() => relay.child.kill('SIGKILL'), START_MS);
-    await relay.ready().finally(() => clearTimeout(late));
+    const { tunnel } = this.#options;
+    const ready = async () => {
+      await relay.ready();
+      if (tunnel) tunnel.target = await relay.secondPort();
+    };
+    await ready().finally(() => clearTimeout(late));
     this.#sameKey(relay.key);
-    return life(relay, performance.now() - began);
+    return life(relay, tunnel?.port ?? relay.port, performance.now() - began);
   }
 
   /** Starts the relay and kills it so many milliseconds later, ready or not. */
@@ -101,10 +109,10 @@ export class RelayPlace {
   }
 }
 
-function life(relay: RelayProcess, startMs: number): Life {
+function life(relay: RelayProcess, port: number, startMs: number): Life {
   let asked = false;
   return {
-    port: relay.port,
+    port,
     startMs,
     crashed: new Promise((resolve) => {
       relay.ended.then(({ code, signal, stderr }) => {

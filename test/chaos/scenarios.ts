@@ -33,6 +33,8 @@ export interface Scenario {
   readonly durable?: boolean;
   readonly args?: readonly string[];
   readonly env?: (file: (name: string) => string) => Readonly<Record<string, string>>;
+  /** Clients come by CommStream. */
+  readonly streams?: boolean;
   readonly lifeMs: readonly [least: number, most: number];
   readonly ends: readonly End[];
   /** Killed while it starts, once in so many starts. */
@@ -138,8 +140,10 @@ export const SCENARIOS: readonly Scenario[] = [
     ...kill,
     name: 'workers',
     about:
-      'two workers read and write for the relay; they are killed and stopped, and so is the relay',
-    args: ['--workers', '2'],
+      'clients come by CommStream, for which two workers encrypt; these are killed and stopped, and so is the relay',
+    streams: true,
+    loose: 0,
+    args: ['--commstream-port', '0', '--workers', '2'],
     habits: LONG,
     lifeMs: [300, 2_500],
     ends: ['stop', 'kill', 'stop-kill'],

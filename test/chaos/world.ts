@@ -12,6 +12,7 @@ import { type Life, RelayPlace } from './relay.ts';
 import type { End, Scenario } from './scenarios.ts';
 import type { Person } from './session.ts';
 import { type Spread, spread } from './spread.ts';
+import { Tunnel } from './tunnel.ts';
 
 export interface WorldOptions {
   readonly seed: number;
@@ -60,6 +61,7 @@ export class World {
     stopMs: [] as number[],
     cycleMs: [] as number[],
   };
+  readonly #tunnel: Tunnel | null;
   #network: Network | null = null;
   #stage = 'begins'; // for who looks at a run that hangs
 
@@ -69,8 +71,10 @@ export class World {
     this.#chance = new Chance(options.seed);
     this.#ledger = new Ledger(scenario.durable ? { durable: true } : {});
     const { args = [], env, durable } = scenario;
+    this.#tunnel = scenario.streams ? new Tunnel() : null;
     this.#place = new RelayPlace({
       args: durable ? [...args, '--durable'] : args,
+      tunnel: this.#tunnel,
       root: options.root,
       ...(env ? { env } : {}),
     });
@@ -96,6 +100,7 @@ export class World {
   async run(): Promise<Outcome> {
     const began = performance.now();
     this.#network = await Network.listen(new Chance(this.#options.seed * 64));
+    await this.#tunnel?.open();
     const seconds = () => (performance.now() - began) / 1_000;
     try {
       await this.#inTime(this.#life({ calm: true, quiet: true })); // everybody becomes known
@@ -105,6 +110,7 @@ export class World {
       this.#ledger.violation('crash', `${error instanceof Error ? error.message : error}`);
     } finally {
       await this.#network.close();
+      await this.#tunnel?.close();
       this.#place.remove();
     }
     return this.#outcome(seconds());

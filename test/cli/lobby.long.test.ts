@@ -43,20 +43,16 @@ async function impatient(port: number): Promise<void> {
   await peer.destroy();
 }
 
-for (const workers of ['0', '2'])
-  test(
-    `whoever goes on talking while he logs in loses nothing, with ${workers} workers`,
-    withRelay(
-      [
-        ...['--connects-per-second', '0', '--logins-per-minute', '0', '--new-keys-per-hour', '0'],
-        ...['--workers', workers],
-      ],
-      async ({ port }) => {
-        for (let round = 0; round < count(15, 200); round++)
-          await Promise.all(Array.from({ length: 10 }, () => impatient(port)));
-      },
-    ),
-  );
+test(
+  'whoever goes on talking while he logs in loses nothing',
+  withRelay(
+    ['--connects-per-second', '0', '--logins-per-minute', '0', '--new-keys-per-hour', '0'],
+    async ({ port }) => {
+      for (let round = 0; round < count(15, 200); round++)
+        await Promise.all(Array.from({ length: 10 }, () => impatient(port)));
+    },
+  ),
+);
 
 test(
   'what became of strangers counts in the relay, and a stop tells them and waits for nobody',

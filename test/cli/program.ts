@@ -36,10 +36,6 @@ export interface RunOptions {
   readonly root?: string;
 }
 
-// FLEXIM_TEST_WORKERS=2 npm run test:long (or chaos, or e2e): every relay of a test has so many.
-const { FLEXIM_TEST_WORKERS } = process.env;
-const WORKERS: Env = FLEXIM_TEST_WORKERS ? { FLEXIM_WORKERS: FLEXIM_TEST_WORKERS } : {};
-
 export const program = (name: string, root = ROOT) => join(root, 'bin', name);
 
 export class Home {
@@ -53,7 +49,6 @@ export class Home {
       HOME: this.path,
       XDG_DATA_HOME: join(this.path, 'data'),
       XDG_CONFIG_HOME: join(this.path, 'config'),
-      ...WORKERS,
     };
   }
 
@@ -198,6 +193,13 @@ export class RelayProcess {
 
   get port(): number {
     return Number(/:(\d+)\?/.exec(this.address)?.[1]);
+  }
+
+  /** Where it listens for CommStream, waited for: its second line on stdout. */
+  async secondPort(): Promise<number> {
+    const second = () => /\n.*:(\d+)\?.*\n/.exec(this.#stdout)?.[1];
+    await this.#until(() => second() !== undefined);
+    return Number(second());
   }
 
   get key(): string {

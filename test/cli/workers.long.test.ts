@@ -1,14 +1,16 @@
-// flexim-relay --workers: what one process did several do, and whichever of them dies, nothing is lost but
-// connections.
+// flexim-relay --workers: others make its streams of CommStream, and whichever of them dies, nothing is lost
+// but connections.
 
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { connect } from 'node:net';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { newIdentity } from '../../src/crypto/identity.ts';
+import { isFleximError } from '../../src/lib/errors.ts';
 import { protocols } from '../../src/protocols/index.ts';
-import type { Link } from '../../src/protocols/protocol.ts';
+import type { DialOptions, Link } from '../../src/protocols/protocol.ts';
 import { childrenNamed, lives } from '../children.ts';
-import { dialRelay } from '../relay.ts';
+import { memoryPins } from '../relay.ts';
 import { until } from '../scene.ts';
 import { ended, failed, type RelayProcess, withHome, withRelayProcess } from './program.ts';
 
@@ -17,15 +19,28 @@ const test = suite('cli: workers');
 const NO_RATES = ['connects-per-second', 'logins-per-minute', 'new-keys-per-hour'].flatMap(
   (rate) => [`--${rate}`, '0'],
 );
-const withWorkers = (
-  work: (relay: RelayProcess, workers: () => readonly number[]) => Promise<void>,
-  args: readonly string[] = ['--workers', '2'],
-) =>
+const TWO = ['--workers', '2', '--commstream-port', '0'];
+
+interface World {
+  readonly relay: RelayProcess;
+  /** Where it listens for CommStream. */
+  readonly port: number;
+  readonly workers: () => readonly number[];
+}
+
+const withWorkers = (work: (world: World) => Promise<void>, args = [...NO_RATES, ...TWO]) =>
   withHome((home) =>
-    withRelayProcess(home, [...NO_RATES, ...args], (relay) =>
-      work(relay, () => childrenNamed('worker', relay.child.pid as number)),
-    ),
+    withRelayProcess(home, args, async (relay) => {
+      const workers = () => childrenNamed('worker', relay.child.pid as number);
+      await work({ relay, port: await relay.secondPort(), workers });
+    }),
   );
+
+const dial = (port: number, options: Partial<DialOptions> = {}) =>
+  protocols.commstream.dial({
+    ...{ host: '127.0.0.1', port, identity: newIdentity(), pins: memoryPins(), reconnect: null },
+    ...options,
+  });
 
 /** Descriptors of a process that are TCP sockets, by the system's own list. */
 function socketsOf(pid: number, port: number): number {
@@ -51,7 +66,7 @@ function socketsOf(pid: number, port: number): number {
 async function somebody(port: number) {
   const identity = newIdentity();
   const reconnect = { minMs: 5, maxMs: 50 };
-  const link = await dialRelay(port, { identity, reconnect });
+  const link = await dial(port, { identity, reconnect });
   const got: string[] = [];
   void (async () => {
     for await (const { envelope, done } of link.deliveries()) {
@@ -75,13 +90,13 @@ const close = (...all: readonly { readonly link: Link }[]) =>
 
 test(
   'the workers have the sockets, as many each, and messages keep their order',
-  withWorkers(async ({ port, child }, workers) => {
+  withWorkers(async ({ port, relay, workers }) => {
     const all = await Promise.all(Array.from({ length: 6 }, () => somebody(port)));
     assert.equal(
       workers().map((pid) => socketsOf(pid, port)),
       [3, 3],
     );
-    assert.is(socketsOf(child.pid as number, port), 0, 'the relay has none');
+    assert.is(socketsOf(relay.child.pid as number, port), 0, 'the relay has none');
     const numbers = Array.from({ length: 200 }, (_, n) => `${n}`);
     for (const from of all)
       for (const to of all)
@@ -100,12 +115,8 @@ test(
 
 test(
   'a worker is killed: its users come back, the others notice nothing, and nothing is lost',
-  withWorkers(async (relay, workers) => {
-    const [alice, bob, carol] = [
-      await somebody(relay.port),
-      await somebody(relay.port),
-      await somebody(relay.port),
-    ];
+  withWorkers(async ({ relay, port, workers }) => {
+    const [alice, bob, carol] = [await somebody(port), await somebody(port), await somebody(port)];
     const before = workers();
     const said: string[] = [];
     const say = (n: number) => {
@@ -133,13 +144,13 @@ test(
 
 test(
   'all workers are killed: until there are others the relay does it itself',
-  withWorkers(async (relay, workers) => {
-    const alice = await somebody(relay.port);
+  withWorkers(async ({ port, workers }) => {
+    const alice = await somebody(port);
     for (const pid of workers()) process.kill(pid, 'SIGSTOP'); // so that none is there too soon
     for (const pid of workers()) process.kill(pid, 'SIGKILL');
     await until(() => alice.downs() > 0, 'alice is cut');
     await until(() => alice.isUp(), 'alice is back');
-    const bob = await somebody(relay.port);
+    const bob = await somebody(port);
     alice.link.send(bob.key, Buffer.from('hello'));
     await until(() => bob.got.length === 1, 'hello');
     await until(() => workers().length === 2, 'others');
@@ -149,8 +160,8 @@ test(
 
 test(
   'a signal to the whole group: the relay stops in good order, and takes its workers with it',
-  withWorkers(async (relay, workers) => {
-    const link = await dialRelay(relay.port);
+  withWorkers(async ({ relay, port, workers }) => {
+    const link = await dial(port);
     const pids = workers();
     process.kill(-(relay.child.pid as number), 'SIGINT');
     assert.ok(await link.closed);
@@ -161,8 +172,8 @@ test(
 
 test(
   'the relay is killed: so are its workers, and their users know at once',
-  withWorkers(async (relay, workers) => {
-    const link = await dialRelay(relay.port);
+  withWorkers(async ({ relay, port, workers }) => {
+    const link = await dial(port);
     const pids = workers();
     relay.child.kill('SIGKILL');
     assert.ok(await link.closed);
@@ -171,39 +182,66 @@ test(
 );
 
 test(
-  'CommStream goes by them, too',
-  withWorkers(
-    async (relay, workers) => {
-      const logged = await relay.logged('listening for CommStream');
-      const port = Number(logged.port);
-      const pins = { get: () => null, add: async (_: unknown, hex: string) => hex };
-      const [a, b] = [newIdentity(), newIdentity()];
-      const dial = (identity: typeof a) =>
-        protocols.commstream.dial({ host: '127.0.0.1', port, identity, pins, reconnect: null });
-      const [from, to] = [await dial(a), await dial(b)];
-      assert.equal(
-        workers().map((pid) => socketsOf(pid, port)),
-        [1, 1],
-      );
-      const large = Buffer.alloc(40_000, 7);
-      from.send(b.hex, large);
-      for await (const { envelope } of to.deliveries()) {
-        assert.ok(large.equals(envelope));
-        break;
+  'a stream is as it would be without them: keys, binding, large and small, and what becomes of strangers',
+  withWorkers(async ({ relay, port, workers }) => {
+    const [a, b] = [newIdentity(), newIdentity()];
+    const [from, to] = [await dial(port, { identity: a }), await dial(port, { identity: b })];
+    assert.is(from.relay.key, relay.key);
+    assert.equal(
+      workers().map((pid) => socketsOf(pid, port)),
+      [1, 1],
+    );
+    const sizes = [1, 100, 8_000, 40_000];
+    for (const size of sizes) from.send(b.hex, Buffer.alloc(size, size));
+    const got = to.deliveries();
+    for (const size of sizes) {
+      const { value } = await got.next();
+      assert.ok(Buffer.alloc(size, size).equals(value.envelope));
+    }
+    for (const noise of ['GET / HTTP/1.1\r\n\r\n', Buffer.alloc(5_000, 1)]) {
+      const socket = connect(port, '127.0.0.1');
+      socket.on('error', () => {});
+      socket.write(noise);
+      await new Promise((resolve) => socket.on('close', resolve));
+    }
+    await Promise.all([from.close(), to.close()]);
+    const { stderr } = await relay.stop();
+    assert.match(stderr, /"bad-handshake":2/);
+  }),
+);
+
+test(
+  'how often an address may negotiate holds over all of them, and changes with SIGHUP',
+  withHome(async (home) => {
+    home.configure('relay.toml', 'logins-per-minute = 3\n');
+    await withRelayProcess(home, TWO, async (relay) => {
+      const port = await relay.secondPort();
+      for (let n = 0; n < 3; n++) await (await dial(port)).close();
+      try {
+        await dial(port);
+        assert.unreachable('it may not');
+      } catch (error) {
+        assert.ok(isFleximError(error), `${error}`);
       }
-      await Promise.all([from.close(), to.close()]);
-    },
-    ['--workers', '2', '--commstream-port', '0'],
-  ),
+      home.configure('relay.toml', 'logins-per-minute = 0\n');
+      relay.child.kill('SIGHUP');
+      await relay.logged('read the settings again');
+      for (let n = 0; n < 5; n++) await (await dial(port)).close();
+    });
+  }),
 );
 
 test(
   'as many as it says, and no more than there may be',
   withHome(async (home) => {
     for (const wrong of ['65', '-1', '1.5', 'many']) {
-      const result = await ended(home.start('flexim-relay', ['--workers', wrong]));
+      const result = await ended(
+        home.start('flexim-relay', ['--commstream-port', '0', '--workers', wrong]),
+      );
       assert.match(failed(result, [64, 'usage'], 'flexim-relay'), /--workers/);
     }
+    const alone = await ended(home.start('flexim-relay', ['--workers', '2']));
+    assert.match(failed(alone, [64, 'usage'], 'flexim-relay'), /add --commstream-port/);
   }),
 );
 

@@ -103,6 +103,31 @@ for (const cut of [1, 2, 3, 8, 9, 10, 11, 64, 1_000, Number.POSITIVE_INFINITY])
     assert.is(branches.size, 0);
   });
 
+test('what a stream is bound to is there before its first byte', async () => {
+  const { carry, visitor, branches } = world();
+  const { number, channel, heard } = visitor();
+  const stream = new FakeChannel();
+  Object.assign(stream, { binding: pattern(32), serverKey: pattern(32, 1) });
+  branches.take(number, stream);
+  await carry();
+  assert.equal([...channel.binding], [...new Uint8Array(32)]);
+  assert.is(channel.serverKey, null);
+  let binding = Buffer.alloc(0);
+  channel.open({
+    data: (chunk) => {
+      binding = Buffer.from(channel.binding);
+      heard.bytes = Buffer.concat([heard.bytes, chunk]);
+    },
+    closed: () => {},
+  });
+  stream.feed(Buffer.from('first'));
+  stream.feed(Buffer.from('second'));
+  await carry(7);
+  assert.is(heard.bytes.toString(), 'firstsecond');
+  assert.equal(binding, pattern(32));
+  assert.equal(Buffer.from(channel.serverKey ?? []), pattern(32, 1));
+});
+
 test('large writes go in pieces, and are written once', async () => {
   const { carry, inside } = world();
   const { channel, socket, heard } = inside();

@@ -31,10 +31,14 @@ const AGAIN_MS = 1_000;
 const EXTENSION = /\.[jt]s$/.exec(import.meta.url)?.[0] ?? '.js';
 const PROGRAM = fileURLToPath(new URL(`./porter${EXTENSION}`, import.meta.url));
 
+/** Makes a channel of a socket that came. */
+export type Adopt = (socket: Arrival, remote: string) => Channel;
+
 interface Way {
   /** Who has logged in, or anybody where strangers are not received. */
   readonly accept: (channel: Channel, word: Came) => void;
   readonly hall: Hall | null; // null: strangers are not received
+  readonly adopt: Adopt;
   at: TcpAddress; // with the port that it really has, once it is open
   readonly opened: PromiseWithResolvers<Listener>;
   isOpen: boolean;
@@ -44,8 +48,6 @@ interface Way {
 
 export interface PorterOptions {
   readonly limits: Limits; // 0: no limit
-  /** Makes a channel of a socket that came; the relay's own if it is not said. */
-  readonly adopt?: (socket: Arrival, remote: string) => Channel;
   readonly log: Log;
 }
 
@@ -58,7 +60,6 @@ export class PorterDoor implements Door {
   /** Counts what became of strangers. */
   drops: Pick<Drops, 'count'> = { count() {} };
   readonly #log: Log;
-  readonly #adopt: (socket: Arrival, remote: string) => Channel;
   readonly #ways = new Map<number, Way>();
   readonly #inside = new Map<string, number>(); // connections that were let in, by where they came from
   #limits: Limits;
@@ -71,9 +72,8 @@ export class PorterDoor implements Door {
   #isOver = false;
 
   /** It begins to start at once, and is waited for by `open`. */
-  constructor({ limits, log, adopt = adopted }: PorterOptions) {
+  constructor({ limits, log }: PorterOptions) {
     this.#log = log;
-    this.#adopt = adopt;
     this.#limits = limits;
     this.#porter = this.#start();
   }
@@ -82,23 +82,30 @@ export class PorterDoor implements Door {
     return this.#porter.pid;
   }
 
-  open(at: TcpAddress, accept: (channel: Channel) => void): Promise<Listener> {
-    return this.#open(at, accept, null);
+  open(
+    at: TcpAddress,
+    accept: (channel: Channel) => void,
+    adopt: Adopt = adopted,
+  ): Promise<Listener> {
+    return this.#open(at, { accept, hall: null, adopt });
   }
 
   /** The lobby of a relay with that key. */
   lobby(exchange: KeyPair): RemoteLobby {
     this.#exchange = written(exchange);
     return {
-      receive: (at, hall) => this.#open(at, (channel, word) => entered(hall, channel, word), hall),
+      receive: (at, hall) => {
+        const accept: Way['accept'] = (channel, word) => entered(hall, channel, word);
+        return this.#open(at, { accept, hall, adopt: adopted });
+      },
       dismiss: (seconds) => this.#dismiss(seconds),
       left: (remote) => this.left(remote),
     };
   }
 
-  #open(at: TcpAddress, accept: Way['accept'], hall: Hall | null): Promise<Listener> {
+  #open(at: TcpAddress, how: Pick<Way, 'accept' | 'hall' | 'adopt'>): Promise<Listener> {
     const way: Way = {
-      ...{ at, accept, hall, isOpen: false, isClosing: false },
+      ...{ at, ...how, isOpen: false, isClosing: false },
       ...{ opened: withResolvers<Listener>(), closed: withResolvers<void>() },
     };
     const id = this.#nextWay++;
@@ -215,10 +222,9 @@ export class PorterDoor implements Door {
     const way = this.#ways.get(came);
     this.#isArrived = true;
     this.#inside.set(from, (this.#inside.get(from) ?? 0) + 1);
-    const channel = this.#adopt(socket, from);
-    if (way) return way.accept(channel, word);
+    if (way) return way.accept(way.adopt(socket, from), word);
     this.left(from);
-    channel.reset();
+    socket.resetAndDestroy();
   }
 
   #handed(from: string): void {

@@ -23,6 +23,7 @@ import type { DropReason } from '../../relay/drops.ts';
 import { DEFAULT_LIMITS, liveLimits } from '../../relay/limits.ts';
 import { Logins } from '../../relay/logins.ts';
 import { loginTurns } from '../../relay/turns.ts';
+import { tally } from '../tally.ts';
 import { Handing } from './handing.ts';
 import { rests } from './rest.ts';
 import {
@@ -35,7 +36,6 @@ import {
 } from './words.ts';
 
 const NICE = 15; // the relay itself goes first; still 3 % of a core that it uses in full
-const TELL_MS = 200;
 const AGAIN_MS = 20;
 const PATIENCE_MS = 3_000; // the porter of a relay that was killed is just leaving
 
@@ -55,26 +55,6 @@ function say(word: FromPorter, socket?: Arrival): void {
 }
 
 // ---- what is counted, told now and then ----
-
-/** Counts by reason, and says the sums after a while. */
-function tally<Reason extends string>(tell: (sums: Partial<Record<Reason, number>>) => void) {
-  let sums: Partial<Record<Reason, number>> = {};
-  let telling: NodeJS.Timeout | null = null;
-  const flush = () => {
-    if (!telling) return;
-    clearTimeout(telling);
-    telling = null;
-    tell(sums);
-    sums = {};
-  };
-  return {
-    count: (reason: Reason, times = 1) => {
-      sums[reason] = (sums[reason] ?? 0) + times;
-      telling ??= setTimeout(flush, TELL_MS);
-    },
-    flush,
-  };
-}
 
 const shut = tally<ShutReason>((sums) => say({ shut: sums }));
 const counted = tally<DropReason>((sums) => say({ counted: sums }));

@@ -6,12 +6,12 @@ import { ownDoor } from '../../net/door.ts';
 import { Doors } from '../../relay/doors.ts';
 import type { RelayProtocol } from '../protocol.ts';
 import { dialSecure } from './client.ts';
-import { secureDoor } from './server.ts';
+import { secureDoor, securing, securingFor } from './server.ts';
 
 export type { Received } from './inbox.ts';
 export type { Outcome } from './outcome.ts';
 export { CommStream, type CommStreamOptions } from './stream.ts';
-export { secureDoor };
+export { secureDoor, securing, securingFor };
 
 const NAME = 'commstream';
 

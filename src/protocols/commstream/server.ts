@@ -2,15 +2,17 @@
 // counts for them as for others. docs/protocols/commstream.md §8.4.
 
 import type { Identity } from '../../crypto/identity.ts';
-import { randomBytes } from '../../crypto/sodium.ts';
+import { type KeyPair, randomBytes } from '../../crypto/sodium.ts';
 import { hostGroup } from '../../lib/address.ts';
 import type { ErrorCode } from '../../lib/errors.ts';
+import type { Clock } from '../../lib/time.ts';
 import type { Channel } from '../../net/channel.ts';
 import type { Door } from '../../net/door.ts';
 import { Buckets } from '../../relay/buckets.ts';
 import type { DropReason } from '../../relay/drops.ts';
-import { rateOf } from '../../relay/limits.ts';
+import { type LiveLimits, rateOf } from '../../relay/limits.ts';
 import type { Relay } from '../../relay/relay.ts';
+import type { Turns } from '../../relay/turns.ts';
 import { SecureChannel } from './channel.ts';
 import { acceptable, DEFAULT_SCHEME } from './schemes.ts';
 
@@ -28,29 +30,52 @@ const REASONS: Readonly<Partial<Record<ErrorCode, DropReason>>> = {
   'unsupported-encryption': 'unsupported-encryption',
 };
 
+export interface Securing {
+  readonly limits: Pick<LiveLimits, 'loginsPerMinute'>;
+  readonly clock: Clock;
+  readonly turns: Turns;
+  readonly server: KeyPair;
+  readonly insecurePlaintext: boolean;
+  readonly count: (reason: DropReason) => void;
+}
+
 /**
- * The same door, behind which every channel is a stream. Its negotiation is public-key work for strangers,
- * so it has the rate of a login, and waits for its turn like one; whoever is let in has, from the first
- * byte on, the time of a hello for it and for the hello together.
+ * Makes streams of channels, as a server. A negotiation is public-key work for strangers, so it has the
+ * rate of a login, and waits for its turn like one.
  */
-export function secureDoor(door: Door, options: SecureDoorOptions): Door {
-  const { relay, identity, insecurePlaintext = false } = options;
-  const rate = rateOf(relay.limits, 'loginsPerMinute', { per: 60 });
-  const negotiations = new Buckets({ rate, clock: relay.clock });
+export function securing(options: Securing): (channel: Channel) => Channel {
+  const { limits, clock, turns, server, insecurePlaintext, count } = options;
+  const negotiations = new Buckets({ rate: rateOf(limits, 'loginsPerMinute', { per: 60 }), clock });
   const schemes = acceptable(DEFAULT_SCHEME, !insecurePlaintext);
-  const answering = { schemes, draw: randomBytes, server: identity.exchange };
-  const secured = (channel: Channel) => {
+  const answering = { schemes, draw: randomBytes, server };
+  return (channel) => {
     const group = hostGroup(channel.remote);
+    const turn = (step: () => boolean) => negotiations.take(group) === 0 && turns.add(group, step);
     return new SecureChannel(channel, {
-      clock: relay.clock,
-      role: {
-        side: 'server',
-        answering,
-        turn: (step) => negotiations.take(group) === 0 && relay.turns.add(group, step),
-      },
-      failed: ({ code }) => relay.drops.count(REASONS[code] ?? 'connection-error'),
+      clock,
+      role: { side: 'server', answering, turn },
+      failed: ({ code }) => count(REASONS[code] ?? 'connection-error'),
     });
   };
+}
+
+/** As a relay with these settings does it. */
+export function securingFor(options: SecureDoorOptions): (channel: Channel) => Channel {
+  const { relay, identity, insecurePlaintext = false } = options;
+  const { limits, clock, turns, drops } = relay;
+  const count = (reason: DropReason) => drops.count(reason);
+  return securing({
+    ...{ limits, clock, turns, insecurePlaintext, count },
+    server: identity.exchange,
+  });
+}
+
+/**
+ * The same door, behind which every channel is a stream. Whoever is let in has, from the first byte on, the
+ * time of a hello for its negotiation and for the hello together.
+ */
+export function secureDoor(door: Door, options: SecureDoorOptions): Door {
+  const secured = securingFor(options);
   return {
     open: (at, accept) => door.open(at, (channel) => accept(secured(channel))),
     left: (remote) => door.left(remote),
