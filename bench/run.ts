@@ -23,6 +23,7 @@ import { resultsOf, writeResults } from './results.ts';
 import { screen } from './screen.ts';
 import { start } from './start.ts';
 import { ways } from './ways.ts';
+import { workers } from './workers.ts';
 
 type Bench = (options: Options) => Promise<Report[]>;
 
@@ -45,6 +46,7 @@ const BENCHES: Readonly<Record<string, Bench>> = {
   commstream,
   enclave,
   ways,
+  workers,
   soak,
 };
 const BY_NAME_ONLY = ['soak']; // it takes ten minutes
