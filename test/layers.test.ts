@@ -60,15 +60,15 @@ const PACKAGES: Readonly<
     why: 'for its checksum; what is compressed tells its content by its size',
   },
   'node:child_process': {
-    in: ['store/check.ts', 'cli/porter/door.ts'],
-    why: 'a program starts another one to read a store that may kill its reader, and to stand at the door',
+    in: ['store/check.ts', 'cli/porter/door.ts', 'cli/workers/crew.ts'],
+    why: 'a program starts others to read a store that may kill its reader, to stand at the door, and to encrypt',
   },
   'node:events': {
     in: 'store/check.ts',
     why: 'to wait for that child; others have their own events',
   },
   'node:url': {
-    in: ['store/check.ts', 'cli/porter/door.ts'],
+    in: ['store/check.ts', 'cli/porter/door.ts', 'cli/workers/crew.ts'],
     why: 'to find the programs of these children',
   },
   '@msgpack/msgpack': { in: 'wire/msgpack.ts', why: 'its limits are not ours; one door checks' },
@@ -226,6 +226,17 @@ test('the porter knows no store and no identity: what strangers can reach first 
   const found = loaded.filter((file) => /^(keystore|store|fe1|client)\//.test(file));
   assert.equal(found, []);
   const served = loaded.filter((file) => /^protocols\/flexim\/(server|visitor|member)/.test(file));
+  assert.equal(served, [], "members are the relay's");
+});
+
+test('a worker knows no store, no key file and no logins: it has streams, and passes on what is in them', () => {
+  const loaded = [...reachable('cli/workers/worker.ts')];
+  assert.ok(loaded.includes('protocols/commstream/server.ts'), 'the walk did not get far');
+  assert.equal(
+    loaded.filter((file) => /^(keystore|store|fe1|client)\//.test(file)),
+    [],
+  );
+  const served = loaded.filter((file) => /^protocols\/flexim\/(server|visitor|lobby)/.test(file));
   assert.equal(served, [], "members are the relay's");
 });
 

@@ -29,19 +29,24 @@ const modulesIn = (program: string) =>
     [...textOf(program).matchAll(/^ *\/\/ dist\/(\S+)$/gm)].map(([, file]) => file as string),
   );
 
-test('the relay has no code in it that could open an envelope, nor its porter a store', () => {
+test('the relay has no code in it that could open an envelope, nor porter and workers a store', () => {
   const relay = modulesIn('relay.js');
   assert.ok(relay.has('relay/router.js') && relay.has('cli/db.js'), 'the walk did not get far');
   assert.equal(
     [...relay].filter((file) => /^(fe1|client)\//.test(file)),
     [],
   );
-  const porter = modulesIn('porter.js');
-  assert.ok(porter.has('relay/doors.js'));
-  assert.equal(
-    [...porter].filter((file) => /^(keystore|store|fe1|client)\//.test(file)),
-    [],
-  );
+  for (const [program, part] of [
+    ['porter.js', 'relay/doors.js'],
+    ['worker.js', 'net/trunk.js'],
+  ] as const) {
+    const modules = modulesIn(program);
+    assert.ok(modules.has(part));
+    assert.equal(
+      [...modules].filter((file) => /^(keystore|store|fe1|client)\//.test(file)),
+      [],
+    );
+  }
 });
 
 test('a program has each module once, and finds its children beside it', () => {
@@ -51,8 +56,9 @@ test('a program has each module once, and finds its children beside it', () => {
       assert.is(text.split(once).length, 2, `${program}: ${once}`);
     assert.match(text, /new URL\(`\.\/walk\$\{/);
   }
-  assert.match(textOf('relay.js'), /new URL\(`\.\/porter\$\{/);
-  for (const child of ['walk.js', 'porter.js']) assert.ok(existsSync(join(place, child)));
+  for (const child of ['porter', 'worker'])
+    assert.match(textOf('relay.js'), new RegExp(`new URL\\(\`\\./${child}\\$\\{`));
+  for (const child of ['walk.js', 'porter.js', 'worker.js']) assert.ok(existsSync(join(place, child)));
 });
 
 test('what is not plain JavaScript stays outside; whose code is inside is named', () => {

@@ -2,7 +2,7 @@
 // the file system says: the socket is 0600, and its directory, which the caller chose and checked, 0700.
 
 import { chmodSync, renameSync, rmSync } from 'node:fs';
-import { createConnection, createServer, type Server } from 'node:net';
+import { createConnection, createServer, type Server, Socket } from 'node:net';
 import { systemCode } from '../lib/errors.ts';
 import type { Channel } from './channel.ts';
 import { SocketChannel } from './socket.ts';
@@ -58,6 +58,16 @@ function listener(server: Server, path: string): LocalListener {
       });
     },
   };
+}
+
+/** A pipe between a process and its child as a Channel: the parent's end of it … */
+export function pipeChannel(pipe: unknown): Channel {
+  return new SocketChannel(pipe as Socket, NO_RESETS);
+}
+
+/** … and the child's, by its descriptor. */
+export function inheritedChannel(fd: number): Channel {
+  return pipeChannel(new Socket({ fd, readable: true, writable: true }));
 }
 
 /** Connects; null when nobody listens there. */

@@ -3,13 +3,13 @@
 // relay does its work.
 
 import { type ChildProcess, fork } from 'node:child_process';
-import type { Socket } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import type { KeyPair } from '../../crypto/sodium.ts';
 import { hostGroup } from '../../lib/address.ts';
 import type { Log } from '../../lib/log.ts';
 import type { Channel } from '../../net/channel.ts';
-import { SocketChannel, stopReading } from '../../net/socket.ts';
+import { pipeChannel } from '../../net/local.ts';
+import { stopReading } from '../../net/socket.ts';
 import { type Arrival, adopted } from '../../net/tcp.ts';
 import { Trunk } from '../../net/trunk.ts';
 import type { DropReason, Drops } from '../../relay/drops.ts';
@@ -44,7 +44,7 @@ class Worker {
 
   constructor({ counted, died }: Hearing) {
     this.#process = fork(PROGRAM, [], { stdio: ['ignore', 'ignore', 'inherit', 'ipc', 'pipe'] });
-    this.#trunk = new Trunk(new SocketChannel(this.#process.stdio[TRUNK] as Socket, false), {
+    this.#trunk = new Trunk(pipeChannel(this.#process.stdio[TRUNK]), {
       arrived: (channel) => this.#underWay.delete(channel),
       closed: () => {
         this.#isThere = false;

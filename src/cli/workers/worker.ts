@@ -3,11 +3,10 @@
 // on (net/trunk.ts), so that a relay can use more than one core. It has the key of the relay with which that is
 // done, no store and no other key; who has logged in, and as whom, only the relay knows.
 
-import { Socket } from 'node:net';
 import { systemClock } from '../../lib/time.ts';
 import type { Channel } from '../../net/channel.ts';
 import { flushAll } from '../../net/connection.ts';
-import { SocketChannel } from '../../net/socket.ts';
+import { inheritedChannel } from '../../net/local.ts';
 import { type Arrival, adopted } from '../../net/tcp.ts';
 import { Branches } from '../../net/trunk.ts';
 import { securing } from '../../protocols/commstream/index.ts';
@@ -41,9 +40,8 @@ function streams({ exchange, insecurePlaintext }: Streams): void {
   });
 }
 
-const trunk = new SocketChannel(new Socket({ fd: TRUNK, readable: true, writable: true }), false);
 // With the relay everything ends; what the system has taken still goes out.
-const branches = new Branches(trunk, () => {
+const branches = new Branches(inheritedChannel(TRUNK), () => {
   counted.flush();
   say({ counted: {} }, () => process.exit(0)); // behind all that was said
 });
