@@ -58,7 +58,8 @@ test('a program has each module once, and finds its children beside it', () => {
   }
   for (const child of ['porter', 'worker'])
     assert.match(textOf('relay.js'), new RegExp(`new URL\\(\`\\./${child}\\$\\{`));
-  for (const child of ['walk.js', 'porter.js', 'worker.js']) assert.ok(existsSync(join(place, child)));
+  for (const child of ['walk.js', 'porter.js', 'worker.js'])
+    assert.ok(existsSync(join(place, child)));
 });
 
 test('what is not plain JavaScript stays outside; whose code is inside is named', () => {

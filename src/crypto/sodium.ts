@@ -30,12 +30,25 @@ export interface KeyPair {
   readonly privateKey: Uint8Array;
 }
 
+const store = new Uint8Array(4_096); // random bytes that nobody had: store[0..left)
+const STORED = 256; // more at a time are drawn by themselves
+let left = 0;
+
 /**
  * Random bytes from Node's generator, which the operating system seeds. libsodium's own asks JavaScript
- * again for every few bytes, and so takes longer than encrypting a message.
+ * again for every few bytes, and so takes longer than encrypting a message. A few are drawn with many
+ * others, since a call costs as much as a thousand bytes; what was given out is here no more.
  */
 export function randomBytes(length: number): Uint8Array {
-  return randomFillSync(new Uint8Array(length));
+  if (length > STORED) return randomFillSync(new Uint8Array(length));
+  if (left < length) {
+    randomFillSync(store);
+    left = store.length;
+  }
+  left -= length;
+  const bytes = store.slice(left, left + length);
+  store.fill(0, left, left + length);
+  return bytes;
 }
 
 /** Overwrites what is no longer needed. JavaScript may keep copies elsewhere: THREATS.md. */
@@ -193,26 +206,30 @@ function tested(): typeof XWING {
   return XWING;
 }
 
-export type ExchangeRole = 'client' | 'server';
+// ---- ML-KEM-768 alone, for crypto/once.ts ----
 
-/** crypto_kx: 32 bytes for client to server, 32 for the way back; null when the other key is weak. */
-export function sessionKeys(
-  role: ExchangeRole,
-  own: KeyPair,
-  other: Uint8Array,
+export const LATTICE_PUBLIC_BYTES = 1184;
+export const LATTICE_PRIVATE_BYTES = 2400;
+export const LATTICE_CIPHERTEXT_BYTES = 1088;
+
+export function latticePair(seed: Uint8Array): KeyPair {
+  return pairOnly(sodium.crypto_kem_mlkem768_seed_keypair(bytes('seed', seed, KEM_SEED_BYTES)));
+}
+
+/** Null for a bad key. */
+export function latticeEncapsulate(publicKey: Uint8Array, seed: Uint8Array): Encapsulation | null {
+  bytes('ML-KEM public key', publicKey, LATTICE_PUBLIC_BYTES);
+  bytes('seed', seed, SEED_BYTES);
+  return attempt(() => sodium.crypto_kem_mlkem768_enc_deterministic(publicKey, seed));
+}
+
+export function latticeDecapsulate(
+  ciphertext: Uint8Array,
+  privateKey: Uint8Array,
 ): Uint8Array | null {
-  bytes('X25519 public key', own.publicKey, KEY_BYTES);
-  bytes('X25519 private key', own.privateKey, KEY_BYTES);
-  bytes('X25519 public key', other, KEY_BYTES);
-  const derive =
-    role === 'client' ? sodium.crypto_kx_client_session_keys : sodium.crypto_kx_server_session_keys;
-  const keys = attempt(() => derive(own.publicKey, own.privateKey, other));
-  if (!keys) return null;
-  const [toServer, toClient] =
-    role === 'client' ? [keys.sharedTx, keys.sharedRx] : [keys.sharedRx, keys.sharedTx];
-  const both = concat(toServer, toClient);
-  wipe(toServer, toClient);
-  return both;
+  bytes('ML-KEM ciphertext', ciphertext, LATTICE_CIPHERTEXT_BYTES);
+  bytes('ML-KEM private key', privateKey, LATTICE_PRIVATE_BYTES);
+  return attempt(() => sodium.crypto_kem_mlkem768_dec(ciphertext, privateKey));
 }
 
 /**
@@ -285,11 +302,12 @@ const USED = [
   'crypto_box_easy',
   'crypto_box_seal_open',
   'crypto_generichash',
+  'crypto_kem_mlkem768_dec',
+  'crypto_kem_mlkem768_enc_deterministic',
+  'crypto_kem_mlkem768_seed_keypair',
   'crypto_kem_xwing_dec',
   'crypto_kem_xwing_enc_deterministic',
   'crypto_kem_xwing_seed_keypair',
-  'crypto_kx_client_session_keys',
-  'crypto_kx_server_session_keys',
   'crypto_scalarmult',
   'crypto_scalarmult_base',
   'crypto_secretstream_xchacha20poly1305_init_pull',

@@ -51,11 +51,9 @@ const rows: readonly Row[] = [
     lengths: [null, 64, 32],
     call: (m: B, s: B, p: B) => door.verify('context', m, s, p),
   },
-  {
-    name: 'sessionKeys',
-    lengths: [32, 32, 32],
-    call: (p: B, s: B, o: B) => door.sessionKeys('client', pair(p, s), o),
-  },
+  { name: 'latticePair', lengths: [64], call: door.latticePair },
+  { name: 'latticeEncapsulate', lengths: [1184, 32], call: door.latticeEncapsulate },
+  { name: 'latticeDecapsulate', lengths: [1088, 2400], call: door.latticeDecapsulate },
   { name: 'streamState', lengths: [24, 32], call: door.streamState },
   { name: 'kemPair', lengths: [32], call: door.kemPair },
   { name: 'kemEncapsulate', lengths: [1216, 64], call: door.kemEncapsulate },
@@ -180,6 +178,25 @@ answers('an AEAD box opens only with the same key, nonce and additional data', (
 answers('a signing key that is no good point has no exchange key', () => {
   assert.is(door.exchangePublic(new Uint8Array(32)), null);
   assert.is(door.exchangePublic(Uint8Array.of(1, ...new Uint8Array(31))), null);
+});
+
+answers('random bytes are given out once, few or many', () => {
+  const [seen, counts] = [new Set<string>(), new Array<number>(256).fill(0)];
+  for (let round = 0; round < 2_000; round++)
+    for (const length of [8, 24, 32, 64, 200, 256, 257, 300]) {
+      const bytes = door.randomBytes(length);
+      assert.is(bytes.length, length);
+      assert.is(bytes.byteLength, bytes.buffer.byteLength, 'nothing of others is behind it');
+      for (let at = 0; at + 8 <= length; at += 8) {
+        const part = toHex(bytes.subarray(at, at + 8));
+        assert.not.ok(seen.has(part), 'twice');
+        seen.add(part);
+      }
+      for (const byte of bytes) counts[byte] = (counts[byte] as number) + 1;
+    }
+  const mean = counts.reduce((sum, each) => sum + each) / 256;
+  for (const each of counts) assert.ok(Math.abs(each - mean) < mean / 10, `${each} of ${mean}`);
+  assert.is(door.randomBytes(0).length, 0);
 });
 
 answers.run();

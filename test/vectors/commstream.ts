@@ -2,7 +2,8 @@
 // bytes at every run:
 //   node --import tsx test/vectors/commstream.ts
 import { writeFileSync } from 'node:fs';
-import { exchangePair } from '../../src/crypto/sodium.ts';
+import { type KeySource, slowExchange, slowKem } from '../../src/crypto/once.ts';
+import { exchangePair, kemEncapsulate } from '../../src/crypto/sodium.ts';
 import { toHex, utf8 } from '../../src/lib/bytes.ts';
 import {
   type Agreement,
@@ -56,11 +57,18 @@ function noted(name: string): { draw: Draw; drawn: string[] } {
   return { draw, drawn };
 }
 
+/** Keys of drawn bytes. */
+const drawn = (draw: Draw): KeySource => ({
+  exchange: () => slowExchange(exchangePair(draw(32))),
+  kem: () => slowKem(draw(32)),
+  encapsulate: (publicKey) => kemEncapsulate(publicKey, draw(64)),
+});
+
 function negotiated({ name, client, server }: Case) {
   const [mine, theirs] = [noted(`${name} client`), noted(`${name} server`)];
   const keys = exchangePair(STATIC);
   const asking = ask({
-    ...{ schemes: client as readonly Scheme[], draw: mine.draw, checkServer: () => {} },
+    ...{ schemes: client as readonly Scheme[], draw: mine.draw, keys: drawn(mine.draw), checkServer: () => {} },
   });
   const records: { from: string; hex: string }[] = [];
   const note = (from: string, bytes: Uint8Array) => {
@@ -68,7 +76,10 @@ function negotiated({ name, client, server }: Case) {
     return receive(bytes);
   };
   let came = note('client', asking.next().value as Uint8Array);
-  const answering = answer(came, { schemes: server, draw: theirs.draw, server: keys });
+  const answering = answer(came, {
+    ...{ schemes: server, draw: theirs.draw, keys: drawn(theirs.draw) },
+    server: keys,
+  });
   for (;;) {
     let step = answering.next(came);
     while (!step.done && step.value === null) step = answering.next(came);

@@ -8,17 +8,14 @@
 //   ACK_ENCRYPT  agreed, or INV_ENCRYPT  ->   established, or the next CHG_ENCRYPT until none is left
 
 import {
-  exchangePair,
-  KEM_SEED_BYTES,
-  KEY_BYTES,
-  type KeyPair,
-  kemDecapsulate,
-  kemEncapsulate,
-  kemPair,
-  SEED_BYTES,
+  type Exchange,
+  exchangeOf,
+  type Kem,
+  type KeySource,
+  onceKeys,
   sessionKeys,
-  wipe,
-} from '../../crypto/sodium.ts';
+} from '../../crypto/once.ts';
+import { type KeyPair, wipe } from '../../crypto/sodium.ts';
 import { concat, NO_BYTES } from '../../lib/bytes.ts';
 import { isConfirmed, type Keys, type Schedule, schedule, Transcript } from './keys.ts';
 import { isHybrid, type Scheme } from './schemes.ts';
@@ -61,13 +58,14 @@ export interface Asking {
   /** The first one is asked for. */
   readonly schemes: readonly Scheme[];
   readonly draw: Draw;
+  readonly keys?: KeySource;
   /** Throws when the server must not have this key, or must not be spoken to without one (null). */
   readonly checkServer: (key: Uint8Array | null) => void;
 }
 
 interface Own {
-  readonly exchange: KeyPair;
-  readonly kem: KeyPair;
+  readonly exchange: Exchange;
+  readonly kem: Kem;
 }
 
 /** What the client sends last comes with what was agreed on: behind it everything is as negotiated. */
@@ -75,11 +73,11 @@ export type Asked = Agreement & { readonly last: Uint8Array };
 
 /** Yields what to send; takes what came for it. */
 export function* ask(asking: Asking): Generator<Uint8Array, Asked, Received> {
-  const { schemes, draw } = asking;
+  const { schemes, draw, keys = onceKeys } = asking;
   const [wanted] = schemes;
   if (wanted === undefined) throw unsupported('no scheme is acceptable here');
   const random = draw(RANDOM_BYTES);
-  const own = { exchange: exchangePair(draw(KEY_BYTES)), kem: kemPair(draw(SEED_BYTES)) };
+  const own = { exchange: keys.exchange(), kem: keys.kem() };
   const transcript = new Transcript();
   const request = encodeRequest({
     ...{ name: wanted, random },
@@ -98,7 +96,8 @@ export function* ask(asking: Asking): Generator<Uint8Array, Asked, Received> {
       reply = yield transcript.add(INVALID);
     }
   } finally {
-    wipe(own.exchange.privateKey, own.kem.privateKey);
+    own.exchange.forget();
+    own.kem.forget();
   }
 }
 
@@ -154,7 +153,7 @@ function accept(
 function clientSecrets({ exchange, kem }: Own, offer: Offer) {
   const ee = sessionKeys('client', exchange, offer.exchange);
   const es = sessionKeys('client', exchange, offer.server);
-  const ss = isHybrid(offer.name) ? kemDecapsulate(offer.ciphertext, kem.privateKey) : NO_BYTES;
+  const ss = isHybrid(offer.name) ? kem.decapsulate(offer.ciphertext) : NO_BYTES;
   if (!ee || !es || !ss) throw badHandshake('a key of the server is weak');
   return [ee, es, ss] as const;
 }
@@ -165,6 +164,7 @@ export interface Answering {
   /** In the order in which they are offered. */
   readonly schemes: readonly Scheme[];
   readonly draw: Draw;
+  readonly keys?: KeySource;
   readonly server: KeyPair;
 }
 
@@ -223,7 +223,7 @@ function isAck({ type, bytes }: Received): boolean {
 class Offering {
   readonly #request: Request;
   readonly #answering: Answering;
-  #own: KeyPair | null = null;
+  #own: Exchange | null = null;
   #ee: Uint8Array | null = null;
   #es: Uint8Array | null = null;
 
@@ -233,9 +233,9 @@ class Offering {
   }
 
   *offer(scheme: Scheme, type: number) {
-    const { draw, server } = this.#answering;
+    const { draw, keys = onceKeys, server } = this.#answering;
     const random = draw(RANDOM_BYTES);
-    this.#own ??= exchangePair(draw(KEY_BYTES));
+    this.#own ??= keys.exchange();
     const own = this.#own;
     yield null;
     let secrets: readonly [Uint8Array, Uint8Array, Uint8Array] | null = null;
@@ -244,9 +244,9 @@ class Offering {
       const { exchange, kem } = this.#request;
       this.#ee ??= strong(sessionKeys('server', own, exchange));
       yield null;
-      this.#es ??= strong(sessionKeys('server', server, exchange));
+      this.#es ??= strong(sessionKeys('server', exchangeOf(server), exchange));
       yield null;
-      const sent = isHybrid(scheme) ? strong(kemEncapsulate(kem, draw(KEM_SEED_BYTES))) : null;
+      const sent = isHybrid(scheme) ? strong(keys.encapsulate(kem)) : null;
       ciphertext = sent?.ciphertext ?? NO_BYTES;
       secrets = [this.#ee.slice(), this.#es.slice(), sent?.sharedSecret ?? NO_BYTES];
     }
@@ -256,7 +256,8 @@ class Offering {
   }
 
   end(): void {
-    for (const secret of [this.#own?.privateKey, this.#ee, this.#es]) if (secret) wipe(secret);
+    this.#own?.forget();
+    for (const secret of [this.#ee, this.#es]) if (secret) wipe(secret);
   }
 }
 
