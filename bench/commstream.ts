@@ -18,6 +18,7 @@ import { Place, UNLIMITED } from './process.ts';
 
 const HOST = '127.0.0.1';
 const HANDSHAKES = 200;
+const WARM_UP = 200; // as many before them: a relay has been running for a while
 const LARGE = 256 * 1024 * 1024;
 const BLOCK = 256 * 1024;
 const LARGE_ROUNDS = 5;
@@ -60,13 +61,14 @@ async function handshake(): Promise<Report> {
   const ignore = { data: () => {}, closed: () => {} };
   const times: number[] = [];
   const bare: number[] = [];
+  const first: number[] = [];
   let used = 0;
   const one = await listening(secured, (channel) => channel.open(ignore));
   const other = await listening(
     (channel) => channel,
     (channel) => channel.open(ignore),
   );
-  for (let i = -20; i < HANDSHAKES; i++) {
+  for (let i = -WARM_UP; i < HANDSHAKES; i++) {
     const began = performance.now();
     const cpu = process.cpuUsage();
     const channel = await dialSecure(one.address, how, { pins });
@@ -80,14 +82,15 @@ async function handshake(): Promise<Report> {
     tcp.open(ignore);
     tcp.reset();
     if (i >= 0) times.push(took);
+    else if (first.length < 20) first.push(took);
     if (i >= 0) bare.push(without);
   }
   await Promise.all([one.close(), other.close()]);
   const [ms, tcp] = [median(times), median(bare)];
   return {
     title: 'negotiation',
-    text: `negotiation, both sides in one process, TCP connection included: ${ms.toFixed(2)} ms (median of ${HANDSHAKES}), ${used.toFixed(2)} ms of them at work; the connection alone ${tcp.toFixed(2)} ms`,
-    data: { title: 'negotiation', ms, cpuMs: used, tcpMs: tcp },
+    text: `negotiation, both sides in one process, TCP connection included: ${ms.toFixed(2)} ms (median of ${HANDSHAKES}), ${used.toFixed(2)} ms at work, helpers of the engine included; the first 20 of the process ${median(first).toFixed(2)} ms; the connection alone ${tcp.toFixed(2)} ms`,
+    data: { title: 'negotiation', ms, firstMs: median(first), cpuMs: used, tcpMs: tcp },
     bounds: [{ what: 'a negotiation takes less than 3 ms', kept: ms < 3 }],
   };
 }

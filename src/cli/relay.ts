@@ -189,6 +189,7 @@ async function serve({ settings, read, log, limits, door, crew }: Starting): Pro
       lobby: door.lobby(identity.exchange),
       others: otherWays(door, settings, { relay, identity, opened, crew }),
     });
+    await crew.ready();
     // Before the address is out: who has it may send signals at once.
     const stop = async () => {
       await service.stop();

@@ -186,7 +186,10 @@ function fastEncapsulate(publicKey: Uint8Array): Encapsulation | null {
   const seed = randomBytes(SEED_BYTES);
   const sent = latticeEncapsulate(first, seed);
   wipe(seed);
-  if (!met || !sent) return null;
+  if (!met || !sent) {
+    for (const each of [met, sent?.sharedSecret]) if (each) wipe(each);
+    return null;
+  }
   const sharedSecret = combined(sent.sharedSecret, met, own.publicKey, last);
   wipe(met, sent.sharedSecret);
   return { ciphertext: concat(sent.ciphertext, own.publicKey), sharedSecret };

@@ -40,6 +40,7 @@ let left = 0;
  * others, since a call costs as much as a thousand bytes; what was given out is here no more.
  */
 export function randomBytes(length: number): Uint8Array {
+  if (!Number.isInteger(length) || length < 0) throw misuse('the length', 'a whole number');
   if (length > STORED) return randomFillSync(new Uint8Array(length));
   if (left < length) {
     randomFillSync(store);

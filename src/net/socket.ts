@@ -68,28 +68,34 @@ export class SocketChannel implements Channel {
   readonly #socket: Socket;
   readonly #resets: boolean;
   #handler: ChannelHandler | null = null;
+  #failure: Error | null = null;
+  #isClosed = false;
 
   /** `resets`: the transport can tell the other side of a cut; local sockets cannot. */
   constructor(socket: Socket, resets: boolean, remote = remoteOf(socket)) {
     this.remote = remote;
     this.#socket = socket;
     this.#resets = resets;
+    // From the start: what comes from elsewhere may end before anybody has opened it.
+    socket.on('error', (error) => {
+      this.#failure = error;
+    });
+    socket.on('close', () => {
+      this.#isClosed = true;
+      this.#handler?.closed(this.#failure);
+    });
   }
 
   open(handler: ChannelHandler): void {
     const isFirst = this.#handler === null;
     this.#handler = handler;
     if (!isFirst) return;
-    let failure: Error | null = null;
+    if (this.#isClosed) return void setImmediate(() => this.#handler?.closed(this.#failure));
     const take = (length: number) => {
       this.#handler?.data(reading.subarray(0, length));
     };
     if (!readInto(this.#socket, take))
       this.#socket.on('data', (chunk) => this.#handler?.data(chunk));
-    this.#socket.on('error', (error) => {
-      failure = error;
-    });
-    this.#socket.on('close', () => this.#handler?.closed(failure));
   }
 
   keep(): void {

@@ -186,6 +186,7 @@ class Remote implements Channel {
   #agreed: Buffer = NO_BINDING;
   #handler: ChannelHandler | null = null;
   #writes: (() => void)[] = []; // not written yet
+  #isCut = false; // by us: what is still on its way is nobody's
   #isOver: { readonly error: Error | null } | null = null;
 
   constructor(remote: string, say: Say) {
@@ -213,7 +214,7 @@ class Remote implements Channel {
   }
 
   write(bytes: Uint8Array, written: () => void): void {
-    if (this.#isOver) return;
+    if (this.#isOver || this.#isCut) return;
     this.#writes.push(written);
     const all = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
     let at = 0;
@@ -235,10 +236,11 @@ class Remote implements Channel {
 
   reset(): void {
     this.#do(TO.reset);
+    this.#isCut = true;
   }
 
   #do(what: number, bytes?: Buffer): void {
-    if (!this.#isOver) this.#say(what, bytes);
+    if (!this.#isOver && !this.#isCut) this.#say(what, bytes);
   }
 
   // ---- what the worker says ----
@@ -248,11 +250,12 @@ class Remote implements Channel {
   }
 
   data(chunk: Buffer): void {
-    this.#handler?.data(chunk);
+    if (!this.#isCut) this.#handler?.data(chunk);
   }
 
   written(): void {
-    this.#writes.shift()?.();
+    const written = this.#writes.shift();
+    if (!this.#isCut) written?.();
   }
 
   closed(error: Error | null): void {
@@ -266,6 +269,8 @@ class Remote implements Channel {
 export interface TrunkOptions {
   /** The worker has the socket of that channel, or it is gone. */
   readonly arrived: (channel: number) => void;
+  /** The worker, or who listens to it, has made a mistake; the trunk ends. */
+  readonly failed: (error: Error) => void;
   /** After all its channels. */
   readonly closed: () => void;
 }
@@ -321,7 +326,8 @@ export class Trunk implements EndHandler {
   written(): void {}
 
   /** A worker that cannot be believed is none. */
-  failed(): void {
+  failed(error: Error): void {
+    this.#options.failed(error);
     this.#end.reset();
   }
 
@@ -457,11 +463,12 @@ export class Branches implements EndHandler {
 
   /** The socket of that channel; null: it was lost on the way. */
   take(number: number, channel: Channel | null): void {
+    for (let lost = this.#arrived + 1; lost < number; lost++) this.#lose(lost);
     this.#arrived = number;
+    if (!channel) return this.#lose(number);
     const early = this.#early.get(number) ?? [];
     this.#early.delete(number);
     const say: Say = (what, bytes) => this.#end.say(what, number, bytes);
-    if (!channel) return say(FROM.closed, Buffer.from('the connection was lost on the way'));
     const branch = new Branch(channel, {
       say,
       crowded: (each) => this.#crowded(each),
@@ -473,6 +480,11 @@ export class Branches implements EndHandler {
     this.#branches.set(number, branch);
     say(FROM.here);
     for (const { what, bytes } of early) branch.told(what, bytes);
+  }
+
+  #lose(number: number): void {
+    this.#early.delete(number);
+    this.#end.say(FROM.closed, number, Buffer.from('the connection was lost on the way'));
   }
 
   heard(what: number, number: number, bytes: Buffer, isLast: boolean): void {

@@ -143,6 +143,39 @@ test(
 );
 
 test(
+  'who comes and goes at once, by an end or a cut, leaves nothing behind',
+  withWorkers(async ({ relay, port, workers }) => {
+    const before = workers();
+    const alice = await somebody(port);
+    for (let round = 0; round < 20; round++)
+      await Promise.all(
+        Array.from(
+          { length: 20 },
+          (_, n) =>
+            new Promise<void>((resolve) => {
+              const socket = connect(port, '127.0.0.1', () => {
+                if (n % 4 > 1) socket.write(Buffer.alloc(n * 50, 1));
+                if (n % 2 === 0) socket.resetAndDestroy();
+                else socket.end().resume();
+              });
+              socket.on('error', () => {});
+              socket.on('close', () => resolve());
+            }),
+        ),
+      );
+    await until(
+      () => workers().reduce((sum, pid) => sum + socketsOf(pid, port), 0) === 1,
+      'only she is there',
+    );
+    assert.equal(workers(), before);
+    assert.is(alice.downs(), 0);
+    await close(alice);
+    const { code } = await relay.stop(); // waits for all who are in
+    assert.is(code, 0);
+  }),
+);
+
+test(
   'all workers are killed: until there are others the relay does it itself',
   withWorkers(async ({ port, workers }) => {
     const alice = await somebody(port);

@@ -38,6 +38,28 @@ test('nothing listens', async () => {
   await failsWith(dialTcp(listener.address, patient), 'relay-unreachable', /nothing listens there/);
 });
 
+test('who is gone before anybody has opened his channel is gone when it is opened', async () => {
+  const channels: Channel[] = [];
+  const listener = await listenTcp(here, {
+    ...nobody,
+    accept: (channel) => channels.push(channel),
+  });
+  const came = async () => {
+    const mine = await dialTcp(listener.address, patient);
+    mine.open({ data() {}, closed() {} });
+    while (channels.length === 0) await new Promise((resolve) => setImmediate(resolve));
+    return { mine, theirs: channels.pop() as Channel };
+  };
+  for (const how of ['end', 'reset'] as const) {
+    const { mine, theirs } = await came();
+    mine[how]();
+    for (let n = 0; n < 20; n++) await new Promise((resolve) => setImmediate(resolve));
+    const told = await new Promise<Error | null>((closed) => theirs.open({ data() {}, closed }));
+    assert.is(told !== null, how === 'reset', how);
+  }
+  await listener.close();
+});
+
 test('an unknown host', () =>
   failsWith(
     dialTcp({ host: 'nobody.invalid', port: 1 }, patient),

@@ -18,6 +18,7 @@ function world() {
   const over: string[] = [];
   const trunk = new Trunk(relaySide, {
     arrived: (number) => arrived.push(number),
+    failed: (error) => over.push(error.message),
     closed: () => over.push('relay'),
   });
   const branches = new Branches(workerSide, () => over.push('worker'));
@@ -213,6 +214,41 @@ test('pause and resume reach the socket; a full trunk holds who fills it until t
   assert.is(busy.heard.bytes.length, sent);
 });
 
+test('what is cut hears nothing more but its end, whatever is on its way', async () => {
+  const { carry, inside } = world();
+  const { channel, socket, heard } = inside();
+  await carry();
+  let times = 0;
+  channel.open({
+    data: () => {
+      times++;
+      channel.reset();
+    },
+    closed: () => {
+      heard.closed = 'fine';
+    },
+  });
+  channel.write(Buffer.from('lost'), () => assert.unreachable('it is cut'));
+  for (let n = 0; n < 100; n++) socket.feed(Buffer.from('x'));
+  await carry();
+  channel.write(Buffer.from('later'), () => assert.unreachable('it is cut'));
+  all(socket);
+  await carry();
+  assert.equal([times, heard.closed], [1, 'fine']);
+});
+
+test('a socket that never came: its channel is closed as soon as the next one is there', async () => {
+  const { carry, visitor, branches } = world();
+  const [lost, next] = [visitor(), visitor()];
+  lost.channel.write(Buffer.from('for nobody'), () => assert.unreachable('it is lost'));
+  await carry();
+  branches.take(next.number, next.socket);
+  await carry();
+  assert.match(lost.heard.closed ?? '', /lost on the way/);
+  assert.is(next.heard.closed, null);
+  assert.is(branches.awaited, 0);
+});
+
 test('the trunk ends: so do all channels, and who comes to one later', async () => {
   const { trunk, carry, inside, over, relaySide, workerSide } = world();
   const one = inside();
@@ -248,7 +284,9 @@ test('a worker that says what none says is not believed, and a relay neither', a
     relaySide.feed(bytes);
     assert.is(relaySide.calls.at(-1), 'reset');
     assert.ok(one.heard.closed);
-    assert.equal(over, ['relay']);
+    assert.is(over.length, 2);
+    assert.match(over[0] ?? '', /does not say 9|too long/);
+    assert.is(over[1], 'relay');
   }
   const { workerSide, inside, carry } = world();
   inside();

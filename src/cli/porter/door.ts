@@ -158,7 +158,9 @@ export class PorterDoor implements Door {
       if (porter === this.#porter) this.#heard(word, socket as Arrival | undefined);
     });
     porter.stdin?.on('error', () => {}); // it is only there to be closed
-    porter.on('error', () => {}); // `exit`, or the lack of it, says all
+    porter.on('error', (error) => {
+      if (porter.pid === undefined) this.#died({ err: error }); // else `exit` says all
+    });
     porter.on('exit', (code, signal) => this.#died({ code, signal }));
     this.#porter = porter;
     this.#tellLimits();
@@ -171,8 +173,19 @@ export class PorterDoor implements Door {
     this.#isArrived = false;
     if (this.#isOver) return;
     this.#log.error(how, 'the process at the door died; another one takes its place');
+    this.#later();
+  }
+
+  #later(): void {
     setTimeout(() => {
-      if (!this.#isOver) this.#startAgain();
+      if (this.#isOver) return;
+      try {
+        this.#startAgain();
+      } catch (error) {
+        // No descriptor or no memory for it now.
+        this.#log.error({ err: error }, 'no process could be started for the door');
+        this.#later();
+      }
     }, AGAIN_MS);
   }
 

@@ -7,6 +7,7 @@ import { fileURLToPath } from 'node:url';
 import type { KeyPair } from '../../crypto/sodium.ts';
 import { hostGroup } from '../../lib/address.ts';
 import type { Log } from '../../lib/log.ts';
+import { withResolvers } from '../../lib/queue.ts';
 import type { Channel } from '../../net/channel.ts';
 import { pipeChannel } from '../../net/local.ts';
 import { stopReading } from '../../net/socket.ts';
@@ -31,6 +32,7 @@ const EXTENSION = /\.[jt]s$/.exec(import.meta.url)?.[0] ?? '.js';
 const PROGRAM = fileURLToPath(new URL(`./worker${EXTENSION}`, import.meta.url));
 
 interface Hearing {
+  readonly failed: (error: Error) => void;
   readonly counted: (reason: DropReason, times: number) => void;
   readonly died: (how: object) => void;
 }
@@ -39,28 +41,43 @@ class Worker {
   readonly #process: ChildProcess;
   readonly #trunk: Trunk;
   readonly #underWay = new Map<number, Arrival>(); // sockets that it does not have yet
+  /** It takes sockets, or it never will. */
+  readonly ready: Promise<void>;
   readonly gone: Promise<void>;
-  #isThere = true;
+  #isThere = false;
 
-  constructor({ counted, died }: Hearing) {
+  /** Throws when there can be no more processes, or no more descriptors. */
+  constructor({ counted, failed, died }: Hearing) {
     this.#process = fork(PROGRAM, [], { stdio: ['ignore', 'ignore', 'inherit', 'ipc', 'pipe'] });
-    this.#trunk = new Trunk(pipeChannel(this.#process.stdio[TRUNK]), {
-      arrived: (channel) => this.#underWay.delete(channel),
+    this.#process.on('error', () => {}); // `exit`, or the lack of it, says all
+    const pipe = this.#process.stdio?.[TRUNK];
+    if (this.#process.pid === undefined || !pipe) throw new Error('no process could be started');
+    this.#trunk = new Trunk(pipeChannel(pipe), {
+      arrived: (channel) => this.#arrived(channel),
+      failed,
       closed: () => {
         this.#isThere = false;
-        for (const socket of this.#underWay.values()) socket.destroy();
+        for (const channel of [...this.#underWay.keys()]) this.#arrived(channel);
         setTimeout(() => this.#process.kill('SIGKILL'), END_MS).unref(); // if it goes on without
       },
     });
+    const { promise: ready, resolve: isReady } = withResolvers<void>();
+    this.ready = ready;
     this.#process.on('message', (word: FromWorker) => {
+      if ('ready' in word) {
+        this.#isThere = true;
+        return isReady();
+      }
       for (const [reason, times] of Object.entries(word.counted))
         counted(reason as DropReason, times);
     });
-    this.#process.on('error', () => {}); // `exit`, or the lack of it, says all
     this.gone = new Promise((resolve) => {
       this.#process.on('exit', (code, signal) => {
         died({ code, signal });
-        resolve();
+        isReady();
+        // Words of its last moment may still come.
+        if (this.#process.connected) this.#process.once('disconnect', () => resolve());
+        else resolve();
       });
     });
   }
@@ -79,8 +96,14 @@ class Worker {
     this.#underWay.set(number, socket);
     stopReading(socket);
     const word: ToWorker = { channel: number, remote };
-    this.#process.send(word, socket, () => {});
+    // Kept open here: closed by ourselves, also when the worker dies before it has it.
+    this.#process.send(word, socket, { keepOpen: true }, () => {});
     return channel;
+  }
+
+  #arrived(channel: number): void {
+    this.#underWay.get(channel)?.destroy();
+    this.#underWay.delete(channel);
   }
 
   /** It says what it has counted, and is gone then. */
@@ -120,6 +143,11 @@ export class Crew {
     for (const place of this.#workers.keys()) this.#start(place);
   }
 
+  /** Kept when all that could be started take sockets. */
+  async ready(): Promise<void> {
+    await Promise.all(this.#workers.map((worker) => worker?.ready));
+  }
+
   /** What makes a stream of a socket. */
   streams({ exchange, insecurePlaintext, own }: StreamsOptions) {
     this.#streams = { exchange: written(exchange), insecurePlaintext };
@@ -156,10 +184,16 @@ export class Crew {
   }
 
   #start(place: number): void {
-    const worker = new Worker({
-      counted: (reason, times) => this.drops.count(reason, times),
-      died: (how) => this.#died(place, how),
-    });
+    let worker: Worker;
+    try {
+      worker = new Worker({
+        counted: (reason, times) => this.drops.count(reason, times),
+        failed: (error) => this.#log.error({ err: error }, 'a connection of a worker failed'),
+        died: (how) => this.#died(place, how),
+      });
+    } catch (error) {
+      return this.#died(place, { err: error });
+    }
     worker.tell({ limits: this.#limits });
     if (this.#streams) worker.tell({ streams: this.#streams });
     this.#workers[place] = worker;

@@ -5,6 +5,7 @@
 //     {streams: {exchange, insecurePlaintext}}   how streams are made, before any socket
 //     {channel, remote}               with each socket, in the order of the channels
 //   worker -> relay
+//     {ready: true}                   sockets may come
 //     {counted: {reason: times}}      what became of strangers
 
 import type { DropReason } from '../../relay/drops.ts';
@@ -36,6 +37,4 @@ export type ToWorker =
   | { readonly streams: Streams }
   | Handed;
 
-export interface FromWorker {
-  readonly counted: Times<DropReason>;
-}
+export type FromWorker = { readonly ready: true } | { readonly counted: Times<DropReason> };

@@ -54,3 +54,4 @@ process.on('message', (word: ToWorker, socket?: unknown) => {
 });
 // A signal to the whole group is for the relay, which still needs its users' sockets; this one goes with it.
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => {});
+say({ ready: true });
