@@ -185,27 +185,28 @@ export function* answer(
   const transcript = new Transcript();
   transcript.add(first.bytes);
   const offering = new Offering(request, answering);
+  let unused: Schedule | null = null; // of an offer that was not agreed on
   try {
     for (const scheme of wanted ? [wanted] : schemes) {
       const type = wanted ? TYPE.ack : TYPE.change;
       const offer = yield* offering.offer(scheme, type);
-      const made = schedule(transcript, offer.bytes, offer.secrets);
-      const { confirmServer, confirmClient, keys, binding } = made;
+      if (unused) forget(unused);
+      unused = schedule(transcript, offer.bytes, offer.secrets);
+      const { confirmServer, confirmClient, keys, binding } = unused;
       const reply = yield transcript.add(concat(offer.bytes, confirmServer));
       if (isRefusal(reply, type)) {
         transcript.add(reply.bytes);
-        forget(made);
         continue;
       }
-      if (!isAck(reply) || !isConfirmed(reply.body, confirmClient)) {
-        forget(made);
+      if (!isAck(reply) || !isConfirmed(reply.body, confirmClient))
         throw badHandshake('the client did not confirm, or somebody changed an offer');
-      }
+      unused = null;
       const serverKey = keys ? answering.server.publicKey : null;
       return { scheme, keys, binding, serverKey };
     }
     return null;
   } finally {
+    if (unused) forget(unused); // also when the client is gone
     offering.end();
   }
 }
