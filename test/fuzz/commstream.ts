@@ -25,6 +25,7 @@ import {
 } from '../../src/protocols/commstream/wire.ts';
 import { FrameReader } from '../../src/wire/frames.ts';
 import { FakeChannel } from '../channel.ts';
+import { drawnKeys } from '../drawn.ts';
 import { ACK, CHG, Client, Server } from '../protocols/commstream/second.ts';
 
 const clock = { now: () => 0, wall: () => 0 };
@@ -32,10 +33,11 @@ const fixed =
   (byte: number): Draw =>
   (length) =>
     new Uint8Array(length).fill(byte);
+const drawing = (byte: number) => ({ draw: fixed(byte), keys: drawnKeys(fixed(byte)) });
 const schemes = acceptable('x25519-xwing-1', false);
 const keys = exchangePair(fixed(1)(32));
-const server: Role = { side: 'server', answering: { schemes, draw: fixed(2), server: keys } };
-const client: Role = { side: 'client', asking: { schemes, draw: fixed(3), checkServer: () => {} } };
+const server: Role = { side: 'server', answering: { schemes, ...drawing(2), server: keys } };
+const client: Role = { side: 'client', asking: { schemes, ...drawing(3), checkServer: () => {} } };
 
 /** What a session says of what comes; throws its error, and what stands behind it if that is no FleximError. */
 function meets(role: Role, bytes: Uint8Array): void {
@@ -61,7 +63,7 @@ function meets(role: Role, bytes: Uint8Array): void {
 export const meetsServer = (bytes: Uint8Array): void => meets(server, bytes);
 export const meetsClient = (bytes: Uint8Array): void => meets(client, bytes);
 
-const request = ask({ schemes, draw: fixed(3), checkServer: () => {} }).next().value as Uint8Array;
+const request = ask({ schemes, ...drawing(3), checkServer: () => {} }).next().value as Uint8Array;
 
 const secrets = { random: fixed(4)(32), exchange: fixed(5)(32), kem: fixed(6)(32) };
 

@@ -2,8 +2,7 @@
 // bytes at every run:
 //   node --import tsx test/vectors/commstream.ts
 import { writeFileSync } from 'node:fs';
-import { type KeySource, slowExchange, slowKem } from '../../src/crypto/once.ts';
-import { exchangePair, kemEncapsulate } from '../../src/crypto/sodium.ts';
+import { exchangePair } from '../../src/crypto/sodium.ts';
 import { toHex, utf8 } from '../../src/lib/bytes.ts';
 import {
   type Agreement,
@@ -19,6 +18,7 @@ import {
 } from '../../src/protocols/commstream/records.ts';
 import type { Scheme } from '../../src/protocols/commstream/schemes.ts';
 import { encodeRecord, receive, TYPE } from '../../src/protocols/commstream/wire.ts';
+import { drawnKeys } from '../drawn.ts';
 import { stream } from '../fe1/stream.ts';
 
 interface Case {
@@ -57,18 +57,11 @@ function noted(name: string): { draw: Draw; drawn: string[] } {
   return { draw, drawn };
 }
 
-/** Keys of drawn bytes. */
-const drawn = (draw: Draw): KeySource => ({
-  exchange: () => slowExchange(exchangePair(draw(32))),
-  kem: () => slowKem(draw(32)),
-  encapsulate: (publicKey) => kemEncapsulate(publicKey, draw(64)),
-});
-
 function negotiated({ name, client, server }: Case) {
   const [mine, theirs] = [noted(`${name} client`), noted(`${name} server`)];
   const keys = exchangePair(STATIC);
   const asking = ask({
-    ...{ schemes: client as readonly Scheme[], draw: mine.draw, keys: drawn(mine.draw), checkServer: () => {} },
+    ...{ schemes: client as readonly Scheme[], draw: mine.draw, keys: drawnKeys(mine.draw), checkServer: () => {} },
   });
   const records: { from: string; hex: string }[] = [];
   const note = (from: string, bytes: Uint8Array) => {
@@ -77,7 +70,7 @@ function negotiated({ name, client, server }: Case) {
   };
   let came = note('client', asking.next().value as Uint8Array);
   const answering = answer(came, {
-    ...{ schemes: server, draw: theirs.draw, keys: drawn(theirs.draw) },
+    ...{ schemes: server, draw: theirs.draw, keys: drawnKeys(theirs.draw) },
     server: keys,
   });
   for (;;) {
