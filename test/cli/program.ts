@@ -203,7 +203,7 @@ export class RelayProcess {
   }
 
   get key(): string {
-    return /relay=([0-9a-f]{64})$/.exec(this.address)?.[1] ?? '';
+    return /relay=([0-9a-f]{64})(?=&|$)/m.exec(this.address)?.[1] ?? '';
   }
 
   get log(): readonly LogLine[] {
