@@ -199,6 +199,21 @@ test('repeats: on one connection, and after a confirmed acknowledgement', () => 
   assert.equal(kinds().slice(2), ['repeat-acknowledged']);
 });
 
+test('repeats: a connection that was replaced may still bring what its successor has confirmed', () => {
+  const { posts, read, kinds } = desk();
+  const [a, b, c] = posts(3);
+  const older = read(a);
+  const newer = read(a, b, c);
+  newer.confirmed(3);
+  older.take(b.frame);
+  assert.equal(kinds(), [], 'it was under way');
+  older.take(b.frame);
+  assert.equal(kinds(), ['repeat-in-session']);
+  newer.take(c.frame);
+  read(b);
+  assert.equal(kinds().slice(1), ['repeat-in-session', 'repeat-acknowledged']);
+});
+
 test('repeats: nothing comes again once all was quiet', () => {
   const { ledger, post, read, kinds } = desk();
   const a = post();

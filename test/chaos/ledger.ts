@@ -79,6 +79,7 @@ export class Ledger {
   readonly #fates = new Map<number, Fate>();
   readonly #passed = new Set<Letter>();
   #sessions = 0;
+  readonly #newest = new Map<number, number>(); // session, by recipient
   #clock = 0;
 
   constructor(options: LedgerOptions = {}) {
@@ -202,8 +203,15 @@ export class Ledger {
   // ---- what recipients get ----
 
   /** A login whose AuthResponse is about to be sent: its number, and what was accepted before it. */
-  login() {
-    return { id: ++this.#sessions, moment: this.#clock };
+  login(recipient: number) {
+    const id = ++this.#sessions;
+    this.#newest.set(recipient, id);
+    return { id, moment: this.#clock };
+  }
+
+  /** Nobody has logged in as this recipient since. */
+  isNewest(recipient: number, id: number): boolean {
+    return this.#newest.get(recipient) === id;
   }
 
   /** A first receipt: nothing promised before it may be missing. */

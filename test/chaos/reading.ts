@@ -16,7 +16,7 @@ export class Reading {
   received = 0;
 
   constructor(ledger: Ledger, recipient: number) {
-    const { id, moment } = ledger.login();
+    const { id, moment } = ledger.login(recipient);
     this.#ledger = ledger;
     this.#recipient = recipient;
     this.#id = id;
@@ -70,6 +70,11 @@ export class Reading {
     else this.#ledger.violation('altered', shown);
   }
 
+  /** What still comes on a connection that was replaced may have been under way before its successor acknowledged it. */
+  get #isOwn(): boolean {
+    return this.#ledger.isNewest(this.#recipient, this.#id);
+  }
+
   #oddity(
     pair: Pair,
     seq: number,
@@ -77,7 +82,7 @@ export class Reading {
   ): ViolationKind | null {
     const loose = this.#ledger.isLoose(this.#recipient);
     if (seq === last || letter?.session === this.#id) return 'repeat-in-session';
-    if (seq <= pair.closed && !loose) return 'repeat-acknowledged';
+    if (seq <= pair.closed && !loose) return this.#isOwn ? 'repeat-acknowledged' : null;
     if (seq < last) return 'order';
     // A smudged one may not have been readable when it came in its place.
     const late = letter?.session === 0 && seq <= pair.high;
