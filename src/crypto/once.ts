@@ -107,7 +107,13 @@ function hasNative(): boolean {
   }
 }
 
-const isNative = hasNative();
+let native: boolean | null = null;
+
+/** Looked at when a key is wanted first: a program's start does not wait for it. */
+function isNative(): boolean {
+  native ??= hasNative();
+  return native;
+}
 
 /** libsodium's, of a pair. */
 export function slowExchange(pair: KeyPair): Exchange {
@@ -128,7 +134,7 @@ export function exchangeOf(pair: KeyPair): Exchange {
 }
 
 function madeOf(pair: KeyPair): Exchange {
-  if (!isNative) return { ...slowExchange(pair), forget: () => {} };
+  if (!isNative()) return { ...slowExchange(pair), forget: () => {} };
   const [x, d] = [toBase64url(pair.publicKey), toBase64url(pair.privateKey)];
   const key = { kty: 'OKP', crv: 'X25519', x, d };
   return meeting(pair.publicKey, createPrivateKey({ format: 'jwk', key }));
@@ -231,14 +237,12 @@ function tested<T>(work: () => T): T {
   return work();
 }
 
-export const onceKeys: KeySource = isNative
-  ? {
-      exchange: nativeExchange,
-      kem: () => tested(fastKem),
-      encapsulate: (publicKey) => tested(() => fastEncapsulate(publicKey)),
-    }
-  : {
-      exchange: () => slowExchange(exchangePair(randomBytes(KEY_BYTES))),
-      kem: () => slowKem(randomBytes(SEED_BYTES)),
-      encapsulate: (publicKey) => kemEncapsulate(publicKey, randomBytes(KEM_SEED_BYTES)),
-    };
+export const onceKeys: KeySource = {
+  exchange: () =>
+    isNative() ? nativeExchange() : slowExchange(exchangePair(randomBytes(KEY_BYTES))),
+  kem: () => (isNative() ? tested(fastKem) : slowKem(randomBytes(SEED_BYTES))),
+  encapsulate: (publicKey) =>
+    isNative()
+      ? tested(() => fastEncapsulate(publicKey))
+      : kemEncapsulate(publicKey, randomBytes(KEM_SEED_BYTES)),
+};
