@@ -38,7 +38,7 @@ test('the relay has no code in it that could open an envelope, nor porter and wo
   );
   for (const [program, part] of [
     ['porter.js', 'relay/doors.js'],
-    ['worker.js', 'net/trunk.js'],
+    ['worker.js', 'net/branches.js'],
   ] as const) {
     const modules = modulesIn(program);
     assert.ok(modules.has(part));

@@ -3,7 +3,8 @@
 
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { Branches, Trunk } from '../../src/net/trunk.ts';
+import { Branches } from '../../src/net/branches.ts';
+import { Trunk } from '../../src/net/trunk.ts';
 import { FakeChannel, turn } from '../channel.ts';
 
 const test = suite('trunk');

@@ -4,11 +4,11 @@
 // done, no store and no other key; who has logged in, and as whom, only the relay knows.
 
 import { systemClock } from '../../lib/time.ts';
+import { Branches } from '../../net/branches.ts';
 import type { Channel } from '../../net/channel.ts';
 import { flushAll } from '../../net/connection.ts';
 import { inheritedChannel } from '../../net/local.ts';
 import { type Arrival, adopted } from '../../net/tcp.ts';
-import { Branches } from '../../net/trunk.ts';
 import { securing } from '../../protocols/commstream/index.ts';
 import type { DropReason } from '../../relay/drops.ts';
 import { DEFAULT_LIMITS, liveLimits } from '../../relay/limits.ts';
