@@ -3,17 +3,13 @@
 usage: plain_node.py ALIAS LISTEN_PORT [DIAL_PORT]
 stdin:  say TEXT | alias NAME | status N TEXT | raw HEX | quit      stdout: one JSON object a line
 """
-import json
-import socket
-import struct
-import sys
-import threading
-import time
+import json, socket, struct, sys, threading, time
 
 alias = sys.argv[1]
 state = {"alias": alias, "status": 1, "status-message": "here"}
 peers = []
 lock = threading.Lock()
+greeting = threading.Lock()  # whoever was greeted is among the peers
 
 
 def tell(**what):
@@ -37,8 +33,9 @@ def read(stream, count):
 
 
 def serve(stream):
-    stream.sendall(pack(state))
-    peers.append(stream)
+    with greeting:
+        stream.sendall(pack(state))
+        peers.append(stream)
     try:
         while True:
             (length,) = struct.unpack("!I", read(stream, 4))
@@ -73,7 +70,8 @@ for line in sys.stdin:
         number, _, text = rest.partition(" ")
         change = {"status": int(number), "status-message": text}
     state.update({name: value for name, value in (change or {}).items() if name != "message"})
-    for peer in list(peers):
-        peer.sendall(bytes.fromhex(rest) if word == "raw" else pack(change))
+    with greeting:
+        for peer in list(peers):
+            peer.sendall(bytes.fromhex(rest) if word == "raw" else pack(change))
     if word == "quit":
         break
