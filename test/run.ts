@@ -22,7 +22,7 @@ const { values, positionals: wanted } = parseArgs({
   },
   allowPositionals: true,
 });
-// Only what hangs reaches it: the longest file takes 40 s on a quiet machine, and others may be four times as slow.
+// Only what hangs reaches it: the longest file takes 85 s on a quiet machine, and others may be three times as slow.
 const ceilingMs = 1000 * Number(values.ceiling ?? (values.long ? 300 : 120));
 const folder = resolve(values.in);
 process.env.FLEXIM_TESTS = values.long ? 'long' : ''; // for count.ts
