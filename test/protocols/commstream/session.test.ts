@@ -277,7 +277,7 @@ test('however a stream ends, its states are given back', () => {
   };
   once();
   const before = heapMark();
-  for (let i = 0; i < count(20, 2_000); i++) once();
+  for (let i = 0; i < count(20, 200); i++) once(); // one block that is lost moves the mark
   assert.is(heapMark(), before);
 });
 
