@@ -62,6 +62,8 @@ export class Visit {
   readonly socket: Socket;
   /** What came, in order: `hello`, the names of commands and of other datums. */
   readonly seen: string[] = [];
+  /** What its ACKs said. */
+  readonly acknowledged: string[] = [];
   bytes = 0;
   client: Uint8Array = new Uint8Array(32);
   nonce = '';
@@ -118,7 +120,10 @@ export class Visit {
   #command(command: Command): void {
     if (command.cmd === 'ACKS')
       return this.#say('ACKS', frame('Status', { status: 0, payload: '' }));
-    if (command.cmd === 'ACK') return this.#say('ACK', null); // has no answer
+    if (command.cmd === 'ACK') {
+      this.acknowledged.push(...command.payload);
+      return this.#say('ACK', null); // has no answer
+    }
     const isAuth = command.cmd === 'AUTH' && !this.#asked;
     if (!isAuth) return this.#say(command.cmd, this.#steps.answer(this, command));
     this.#asked = true;

@@ -1,11 +1,22 @@
-// crypto_secretstream_xchacha20poly1305, one direction at either end. Short messages go through libsodium;
-// long ones through node:crypto, some ten times as fast, where that is the same construction: libsodium pads
-// behind the message by its length modulo 16, which is what ChaCha20-Poly1305 does for 0 and 8 only. The
-// state is libsodium's own either way: key (32), counter (u32, little-endian), nonce (8). Slow twin:
-// test/protocols/commstream/second.ts.
+// crypto_secretstream_xchacha20poly1305, one direction at either end. Short messages go through streamcode.ts; long
+// ones through node:crypto, some four times as fast, where that is the same construction: libsodium pads behind
+// the message by its length modulo 16, which is what ChaCha20-Poly1305 does for 0 and 8 only. Libsodium begins
+// each stream. Slow twin: test/protocols/commstream/second.ts.
 
 import { createCipheriv, createDecipheriv, getCiphers } from 'node:crypto';
-import { streamEngine, streamState } from './sodium.ts';
+import { sameBytes } from '../lib/bytes.ts';
+import { FleximError } from '../lib/errors.ts';
+import { randomBytes, streamEngine, streamState } from './sodium.ts';
+import {
+  BOX_AT,
+  LONGEST,
+  MAC_AT,
+  STREAM_BYTES,
+  STREAMS_AT,
+  type StreamCode,
+  streamCode,
+  TEXT_AT,
+} from './streamcode.ts';
 
 export const STREAM_OVERHEAD = 17; // a tag and a MAC
 /** What a message is: one of many, the last under its key, or the last of all. */
@@ -13,114 +24,186 @@ export const STREAM_TAG = { message: 0, rekey: 2, final: 3 } as const;
 /** From here on node:crypto pays, which takes a while to begin. */
 export const LONG_MESSAGE = 4_096;
 
-const STATE_BYTES = 52;
 const KEY_BYTES = 32;
-const COUNTER_BYTES = 4;
-const NONCE_END = 44;
 const MAC_BYTES = 16;
 const BLOCK_BYTES = 64; // in which the tag is encrypted, and of which only that byte is sent
 const CIPHER = 'chacha20-poly1305';
 const NEEDED = [CIPHER, 'chacha20'];
 const hasNative = NEEDED.every((name) => getCiphers().includes(name));
 
-const scratch = { size: 0, message: 0, box: 0, tag: streamEngine._malloc(1) };
-
-/** Makes room for a message and its box in libsodium's memory. */
-function makeRoom(length: number): void {
-  const wanted = length + STREAM_OVERHEAD;
-  if (wanted <= scratch.size) return;
-  if (scratch.size > 0) streamEngine._free(scratch.message);
-  if (scratch.size > 0) streamEngine._free(scratch.box);
-  scratch.size = Math.max(2 * LONG_MESSAGE, wanted);
-  scratch.message = streamEngine._malloc(scratch.size);
-  scratch.box = streamEngine._malloc(scratch.size);
-  if (scratch.message === 0 || scratch.box === 0) throw new RangeError('no memory for a message');
-}
-
 /** Whether node:crypto's construction is the same for a message of this length. */
 const isNative = (length: number): boolean =>
   hasNative && length >= LONG_MESSAGE && length % 8 === 0;
 
-class StreamEnd {
-  #address: number;
+// ---- streams, in the memory of their code ----
 
-  constructor(header: Uint8Array, key: Uint8Array) {
-    this.#address = streamState(header, key);
+const PAGE = 64 * 1024;
+const PLACE = 64; // bytes for a stream
+
+class Streams {
+  readonly code: StreamCode;
+  #bytes: Uint8Array;
+  #end = STREAMS_AT; // what lies before it is in use, or free to be used again
+  readonly #free: number[] = [];
+
+  constructor() {
+    this.code = streamCode(Math.ceil((STREAMS_AT + PLACE) / PAGE));
+    this.#bytes = new Uint8Array(this.code.memory.buffer);
   }
 
-  protected get state(): number {
-    if (this.#address === 0) throw new TypeError('this stream was freed');
-    return this.#address;
+  /** Their memory. What was seen of it before it grew is empty. */
+  get bytes(): Uint8Array {
+    if (this.#bytes.length === 0) this.#bytes = new Uint8Array(this.code.memory.buffer);
+    return this.#bytes;
+  }
+
+  get count(): number {
+    return (this.#end - STREAMS_AT) / PLACE - this.#free.length;
+  }
+
+  /** A new one. Both ends begin alike. */
+  begin(header: Uint8Array, key: Uint8Array): number {
+    const begun = streamState(header, key);
+    const at = this.#free.pop() ?? this.#next();
+    const { HEAPU8 } = streamEngine;
+    this.bytes.set(HEAPU8.subarray(begun, begun + STREAM_BYTES), at);
+    HEAPU8.fill(0, begun, begun + STREAM_BYTES);
+    streamEngine._free(begun);
+    return at;
+  }
+
+  #next(): number {
+    const at = this.#end;
+    if (at + PLACE > this.bytes.length) this.code.memory.grow(1);
+    this.#end += PLACE;
+    return at;
+  }
+
+  /** Overwrites it, and gives its place away. */
+  end(at: number): void {
+    this.bytes.fill(0, at, at + PLACE);
+    this.#free.push(at);
+  }
+}
+
+let made: Streams | null = null;
+
+/** Made and tried when a stream is wanted: a program's start does not wait for it. */
+function streams(): Streams {
+  made ??= tried(new Streams());
+  return made;
+}
+
+/** Streams that are not freed. */
+export const livingStreams = (): number => made?.count ?? 0;
+
+/** Against libsodium: lengths around a block and a pass, new keys, and a box that was changed. */
+function tried(streams: Streams): Streams {
+  const [header, key] = [randomBytes(24), randomBytes(KEY_BYTES)];
+  const [theirs, one, other] = [
+    streamState(header, key),
+    streams.begin(header, key),
+    streams.begin(header, key),
+  ];
+  const room = streamEngine._malloc(4 * TRIED_BYTES);
+  const isRight = TRIED.every(([length, tag]) => {
+    const text = randomBytes(length);
+    const box = room + 2 * TRIED_BYTES;
+    streamEngine.HEAPU8.set(text, room);
+    const push = streamEngine._crypto_secretstream_xchacha20poly1305_push;
+    push(theirs, box, 0, room, length, 0, 0, 0, 0, tag);
+    const wanted = streamEngine.HEAPU8.slice(box, box + length + STREAM_OVERHEAD);
+    const { bytes, code } = streams;
+    bytes.set(text, TEXT_AT);
+    code.seal(one, length, tag);
+    const isSealed = sameBytes(bytes.slice(BOX_AT, BOX_AT + wanted.length), wanted);
+    bytes.set(wanted, BOX_AT);
+    bytes[TEXT_AT] = (bytes[TEXT_AT] as number) ^ 1;
+    const isRefused = code.open(other, length) === -1;
+    bytes.set(wanted, BOX_AT);
+    const isOpened = code.open(other, length) === tag;
+    return (
+      isSealed && isRefused && isOpened && sameBytes(bytes.slice(TEXT_AT, TEXT_AT + length), text)
+    );
+  });
+  for (const stream of [one, other]) streams.end(stream);
+  for (const address of [theirs, room]) streamEngine._free(address);
+  if (isRight) return streams;
+  throw new FleximError('crypto-unavailable', 'CommStream gives a wrong answer. Run npm ci again.');
+}
+
+const TRIED = [
+  [1, STREAM_TAG.message],
+  [128, STREAM_TAG.rekey],
+  [129, STREAM_TAG.message],
+  [1_000, STREAM_TAG.final],
+] as const;
+const TRIED_BYTES = 1_024;
+
+// ---- the two ends ----
+
+class StreamEnd {
+  protected readonly streams = streams();
+  #at: number;
+
+  constructor(header: Uint8Array, key: Uint8Array) {
+    this.#at = this.streams.begin(header, key);
+  }
+
+  protected get at(): number {
+    if (this.#at === 0) throw new TypeError('this stream was freed');
+    return this.#at;
   }
 
   /** Copies of key and nonce as they are now. */
   protected secrets() {
-    const { HEAPU8 } = streamEngine;
-    const at = this.state;
-    const key = HEAPU8.slice(at, at + KEY_BYTES);
-    return { key, nonce: HEAPU8.slice(at + KEY_BYTES, at + NONCE_END) };
+    const secrets = this.streams.bytes.slice(this.at, this.at + STREAM_BYTES);
+    return { secrets, key: secrets.subarray(0, KEY_BYTES), nonce: secrets.subarray(KEY_BYTES) };
   }
 
-  /** As libsodium goes on to the next message. */
+  /** Goes on to the next message. */
   protected advance(mac: Uint8Array, tag: number): void {
-    const { HEAPU8 } = streamEngine;
-    const counter = this.state + KEY_BYTES;
-    const nonce = counter + COUNTER_BYTES;
-    for (let i = 0; i < NONCE_END - KEY_BYTES - COUNTER_BYTES; i++)
-      HEAPU8[nonce + i] = (HEAPU8[nonce + i] as number) ^ (mac[i] as number);
-    let carry = 1;
-    for (let i = 0; i < COUNTER_BYTES; i++) {
-      carry += HEAPU8[counter + i] as number;
-      HEAPU8[counter + i] = carry;
-      carry >>= 8;
-    }
-    const isRekey = (tag & STREAM_TAG.rekey) !== 0 || carry > 0;
-    if (isRekey) streamEngine._crypto_secretstream_xchacha20poly1305_rekey(this.state);
+    this.streams.bytes.set(mac, MAC_AT);
+    this.streams.code.advance(this.at, tag);
   }
 
   /** Overwrites the state, which holds the key, and gives it back. The second time it does nothing. */
   free(): void {
-    const at = this.#address;
-    if (at === 0) return;
-    this.#address = 0;
-    streamEngine.HEAPU8.fill(0, at, at + STATE_BYTES);
-    streamEngine._free(at);
+    if (this.#at === 0) return;
+    this.streams.end(this.#at);
+    this.#at = 0;
   }
 }
 
 export interface Sealing {
   readonly tag: number;
-  /** Bytes left free in front, for whatever is to stand there. */
-  readonly room: number;
+  readonly out: Uint8Array;
 }
 
 /** The sender's end. */
 export class StreamSealer extends StreamEnd {
-  /** The message is `first` and the body behind it. */
-  seal(first: number, body: Uint8Array, { tag, room }: Sealing): Buffer {
+  /** Writes the box of a message, which is `first` and the body behind it, into `out`, and fills it. */
+  seal(first: number, body: Uint8Array, { tag, out }: Sealing): void {
     if (!(body instanceof Uint8Array)) throw new TypeError('a message must be a Uint8Array');
     const length = 1 + body.length;
-    const out = Buffer.allocUnsafe(room + length + STREAM_OVERHEAD);
-    if (isNative(length)) this.#native(first, body, { tag, out: out.subarray(room) });
-    else this.#short(first, body, { tag, out: out.subarray(room) });
-    return out;
+    if (length > LONGEST || out.length !== length + STREAM_OVERHEAD)
+      throw new RangeError('a message or its box has a length that cannot be');
+    if (isNative(length)) this.#native(first, body, { tag, out });
+    else this.#short(first, body, { tag, out });
   }
 
-  #short(first: number, body: Uint8Array, { tag, out }: { tag: number; out: Buffer }): void {
-    const length = 1 + body.length;
-    makeRoom(length);
-    const { message, box } = scratch;
-    streamEngine.HEAPU8[message] = first;
-    streamEngine.HEAPU8.set(body, message + 1);
-    const push = streamEngine._crypto_secretstream_xchacha20poly1305_push;
-    if (push(this.state, box, 0, message, length, 0, 0, 0, 0, tag) !== 0)
-      throw new RangeError('a message could not be sealed');
-    out.set(streamEngine.HEAPU8.subarray(box, box + length + STREAM_OVERHEAD));
+  #short(first: number, body: Uint8Array, { tag, out }: Sealing): void {
+    const { bytes, code } = this.streams;
+    bytes[TEXT_AT] = first;
+    bytes.set(body, TEXT_AT + 1);
+    code.seal(this.at, 1 + body.length, tag);
+    out.set(bytes.subarray(BOX_AT, BOX_AT + out.length));
   }
 
-  #native(first: number, body: Uint8Array, { tag, out }: { tag: number; out: Buffer }): void {
-    const { key, nonce } = this.secrets();
+  #native(first: number, body: Uint8Array, { tag, out }: Sealing): void {
+    const { secrets, key, nonce } = this.secrets();
     const cipher = createCipheriv(CIPHER, key, nonce, { authTagLength: MAC_BYTES });
+    secrets.fill(0);
     const head = Buffer.alloc(BLOCK_BYTES + 1);
     head[0] = tag;
     head[BLOCK_BYTES] = first;
@@ -131,40 +214,36 @@ export class StreamSealer extends StreamEnd {
     cipher.final();
     const mac = cipher.getAuthTag();
     out.set(mac, out.length - MAC_BYTES);
-    key.fill(0);
     this.advance(mac, tag);
   }
 }
 
-export interface Opened {
-  readonly message: Buffer;
-  readonly tag: number;
-}
+/** Where in a box its message is once it was opened. */
+export const OPENED_AT = 1;
 
 /** The receiver's end. */
 export class StreamOpener extends StreamEnd {
-  /** Null: not the next message of this stream as it was sent; then nothing has changed. */
-  open(box: Uint8Array): Opened | null {
+  /**
+   * Opens a box where it lies, and gives the tag of its message. -1: it is not the next one as it was sent; then
+   * nothing has changed.
+   */
+  open(box: Uint8Array): number {
     if (!(box instanceof Uint8Array)) throw new TypeError('a box must be a Uint8Array');
     const length = box.length - STREAM_OVERHEAD;
-    if (length < 0) return null;
+    if (length < 0 || length > LONGEST) return -1;
     return isNative(length) ? this.#native(box) : this.#short(box, length);
   }
 
-  #short(sealed: Uint8Array, length: number): Opened | null {
-    makeRoom(length);
-    const { message, box, tag } = scratch;
-    streamEngine.HEAPU8.set(sealed, box);
-    const pull = streamEngine._crypto_secretstream_xchacha20poly1305_pull;
-    if (pull(this.state, message, 0, tag, box, sealed.length, 0, 0, 0, 0) !== 0) return null;
-    const { HEAPU8 } = streamEngine;
-    const out = Buffer.allocUnsafe(length);
-    out.set(HEAPU8.subarray(message, message + length));
-    return { message: out, tag: HEAPU8[tag] as number };
+  #short(box: Uint8Array, length: number): number {
+    const { bytes, code } = this.streams;
+    bytes.set(box, BOX_AT);
+    const tag = code.open(this.at, length);
+    if (tag >= 0) box.set(bytes.subarray(TEXT_AT, TEXT_AT + length), OPENED_AT);
+    return tag;
   }
 
-  #native(sealed: Uint8Array): Opened | null {
-    const { key, nonce } = this.secrets();
+  #native(sealed: Uint8Array): number {
+    const { secrets, key, nonce } = this.secrets();
     // The block of the tag, as it was encrypted: its other 63 bytes are those of the key stream.
     const counted = Buffer.concat([Uint8Array.of(1, 0, 0, 0), nonce]);
     const block = createCipheriv('chacha20', key, counted).update(Buffer.alloc(BLOCK_BYTES));
@@ -172,16 +251,17 @@ export class StreamOpener extends StreamEnd {
     block[0] = sealed[0] as number;
     const mac = sealed.subarray(sealed.length - MAC_BYTES);
     const decipher = createDecipheriv(CIPHER, key, nonce, { authTagLength: MAC_BYTES });
-    key.fill(0);
+    secrets.fill(0);
     decipher.setAuthTag(mac);
     decipher.update(block);
     const message = decipher.update(sealed.subarray(1, sealed.length - MAC_BYTES));
     try {
       decipher.final();
     } catch {
-      return null;
+      return -1;
     }
     this.advance(mac, tag);
-    return { message, tag };
+    sealed.set(message, OPENED_AT);
+    return tag;
   }
 }

@@ -245,11 +245,6 @@ export interface StreamEngine {
   _crypto_secretstream_xchacha20poly1305_push(
     ...args: [number, number, 0, number, number, 0, 0, 0, 0, number]
   ): number;
-  /** state, message, 0, where the tag goes, box and its length (low, high), no additional data. */
-  _crypto_secretstream_xchacha20poly1305_pull(
-    ...args: [number, number, 0, number, number, number, 0, 0, 0, 0]
-  ): number;
-  _crypto_secretstream_xchacha20poly1305_rekey(state: number): void;
 }
 
 export const streamEngine = (sodium as unknown as { libsodium: StreamEngine }).libsodium;
@@ -326,8 +321,6 @@ const BENEATH = [
   '_malloc',
   '_free',
   '_crypto_secretstream_xchacha20poly1305_push',
-  '_crypto_secretstream_xchacha20poly1305_pull',
-  '_crypto_secretstream_xchacha20poly1305_rekey',
 ] as const satisfies readonly (keyof StreamEngine)[];
 
 // X-Wing draft, first vector; BLAKE2b known-answer file, empty message under the key 00 01 … 3f.

@@ -163,12 +163,18 @@ export class Connection {
     atTurnsEnd(this);
   }
 
-  /** Like `send`, for who calls `flush` himself, in this turn. */
-  gather(bytes: Buffer): void {
-    const wasScheduled = this.#scheduled;
-    this.#scheduled = true; // nobody has to come back for it
-    this.send(bytes);
-    this.#scheduled = wasScheduled;
+  /**
+   * So many bytes behind what was gathered: whoever asks writes them at once, and calls `flush` himself, in
+   * this turn. What is ending takes no more.
+   */
+  reserve(length: number): { readonly bytes: Buffer; readonly at: number } {
+    if (this.#over || this.#ending)
+      throw new TypeError('a connection that is ending takes no more');
+    const at = this.#filled;
+    if (this.#block.length < at + length) this.#grow(at + length);
+    this.#filled = at + length;
+    this.#options.account?.(length);
+    return { bytes: this.#block, at };
   }
 
   #append(bytes: Buffer, start: number, length: number): void {

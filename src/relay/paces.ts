@@ -153,6 +153,10 @@ export class Pace {
 
   #pay(bytes: number, messages: number): number {
     const { clock, messages: messageRate, bytes: byteRate } = this.#paces;
+    if (messageRate.perSecond === Infinity && byteRate.perSecond === Infinity) {
+      this.#paid = messages;
+      return 0;
+    }
     const now = clock.now();
     const forMessages = this.#purse.messages.spend(messages - this.#paid, now, messageRate);
     this.#paid = messages;

@@ -8,6 +8,7 @@ import { type FleximError, isFleximError } from '../../src/lib/errors.ts';
 import { ask, type Draw } from '../../src/protocols/commstream/negotiation.ts';
 import {
   plainInward,
+  recordOf,
   SealedInward,
   SealedOutward,
 } from '../../src/protocols/commstream/records.ts';
@@ -102,8 +103,8 @@ export const serverSeeds = [
 const key = fixed(11)(32);
 const sealing = new SealedOutward(key.slice(), { clock, draw: fixed(12) });
 const stream = [
-  ...['', 'a', 'x'.repeat(200)].map((text) => sealing.record(TYPE.data, utf8(text))),
-  sealing.record(TYPE.close, new Uint8Array(0)),
+  ...['', 'a', 'x'.repeat(200)].map((text) => recordOf(sealing, TYPE.data, utf8(text))),
+  recordOf(sealing, TYPE.close, new Uint8Array(0)),
 ].map((each) => new Uint8Array(each));
 export const streamSeeds = [concat(...stream), ...stream, concat(...stream.slice(0, 2))];
 export const plainSeeds = [
@@ -116,7 +117,7 @@ function reads(bytes: Uint8Array, isSealed: boolean): void {
   const inward = isSealed ? new SealedInward(key.slice()) : plainInward;
   try {
     const reader = new FrameReader(records(MAX_RECORD), (frame, start, end) =>
-      inward.read(frame[start] as number, frame.subarray(start + HEAD, end)),
+      inward.read(frame, start, end),
     );
     reader.push(Buffer.from(bytes));
   } finally {

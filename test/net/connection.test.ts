@@ -59,6 +59,22 @@ output('what is sent in a turn is written once, at its end, and copied', async (
   assert.equal([connection.waiting, account.sum], [0, 0]);
 });
 
+output('room that was reserved goes out behind what was gathered, and counts', async () => {
+  const { channel, connection, account } = open();
+  connection.send(Buffer.from('one'));
+  for (const length of [3, 5_000]) {
+    const { bytes, at } = connection.reserve(length);
+    bytes.fill(length === 3 ? 'x' : 'y', at, at + length);
+  }
+  assert.equal([connection.waiting, account.sum], [5_006, 5_006]);
+  connection.flush();
+  assert.is(channel.take()?.toString(), `onexxx${'y'.repeat(5_000)}`);
+  assert.equal([connection.waiting, account.sum], [0, 0]);
+  await turn();
+  connection.end();
+  assert.throws(() => connection.reserve(1), TypeError);
+});
+
 output('while a write is under way the rest gathers, and goes out as one', async () => {
   const { channel, connection } = open();
   connection.send(Buffer.from('a'));

@@ -15,6 +15,7 @@ import {
   type Outward,
   plainOutward,
   SealedOutward,
+  recordOf,
 } from '../../src/protocols/commstream/records.ts';
 import type { Scheme } from '../../src/protocols/commstream/schemes.ts';
 import { encodeRecord, receive, TYPE } from '../../src/protocols/commstream/wire.ts';
@@ -109,8 +110,8 @@ function peek(answering: ReturnType<typeof answer>, came: ReturnType<typeof rece
 
 function said(key: Uint8Array | undefined, draw: Draw): string[] {
   const out: Outward = key ? new SealedOutward(key, { clock, draw }) : plainOutward;
-  const records = TEXTS.map((text) => toHex(out.record(TYPE.data, utf8(text))));
-  records.push(toHex(out.record(TYPE.close, new Uint8Array(0))));
+  const records = TEXTS.map((text) => toHex(recordOf(out, TYPE.data, utf8(text))));
+  records.push(toHex(recordOf(out, TYPE.close, new Uint8Array(0))));
   out.free();
   return records;
 }

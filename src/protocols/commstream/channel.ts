@@ -26,7 +26,7 @@ interface Write {
   mark: number; // where it ends in the output, once it is sealed
 }
 
-export interface SecureOptions extends Omit<SessionOptions, 'maxRecord'> {
+export interface SecureOptions extends Omit<SessionOptions, 'maxRecord' | 'joins'> {
   /** Hears why the stream failed, in place of the handler, which then is told of an end alone. */
   readonly failed?: (error: FleximError) => void;
 }
@@ -80,6 +80,7 @@ export class SecureChannel implements Channel, SessionHandler {
     this.#session ??= new Session(this.#lower, this, {
       ...this.#options,
       maxRecord: this.#isLasting ? LONG_RECORD : SHORT_RECORD,
+      joins: true,
     });
     return this.#session;
   }
@@ -140,7 +141,9 @@ export class SecureChannel implements Channel, SessionHandler {
     const session = this.#session;
     if (!session?.isOpen) return;
     for (let next = this.#queue[0]; next && session.waiting < AHEAD; next = this.#queue[0]) {
-      const piece = next.bytes.subarray(next.at, next.at + pieceOf(next.bytes.length - next.at));
+      const length = pieceOf(next.bytes.length - next.at);
+      const isWhole = length === next.bytes.length;
+      const piece = isWhole ? next.bytes : next.bytes.subarray(next.at, next.at + length);
       session.gather(piece);
       next.at += piece.length;
       if (next.at < next.bytes.length) continue;
@@ -163,9 +166,8 @@ export class SecureChannel implements Channel, SessionHandler {
     this.#pump();
   }
 
-  data(body: Uint8Array): void {
-    if (this.#isEnding) return;
-    this.#handler?.data(Buffer.from(body.buffer, body.byteOffset, body.length));
+  data(bytes: Buffer, start: number, end: number): void {
+    if (!this.#isEnding) this.#handler?.data(bytes.subarray(start, end));
   }
 
   written(): void {

@@ -105,8 +105,8 @@ export class End implements SessionHandler {
     this.#owner.established(this);
   }
 
-  data(body: Uint8Array): void {
-    this.#owner.message(this, new Uint8Array(body)); // a Buffer's slice is no copy
+  data(bytes: Buffer, start: number, end: number): void {
+    this.#owner.message(this, new Uint8Array(bytes.subarray(start, end))); // a Buffer's slice is no copy
   }
 
   written(): void {

@@ -1,33 +1,58 @@
 // Records of an established stream, one direction at a time: docs/protocols/commstream.md §6. Sealed,
 // each direction is one crypto_secretstream; `plain` uses the same records bare.
 
-import { STREAM_TAG, StreamOpener, StreamSealer } from '../../crypto/secretstream.ts';
+import {
+  OPENED_AT,
+  STREAM_OVERHEAD,
+  STREAM_TAG,
+  StreamOpener,
+  StreamSealer,
+} from '../../crypto/secretstream.ts';
 import { KEY_BYTES, randomBytes, STREAM_HEADER_BYTES, wipe } from '../../crypto/sodium.ts';
 import { FleximError } from '../../lib/errors.ts';
 import type { Clock } from '../../lib/time.ts';
 import type { Draw } from './negotiation.ts';
-import { encodeRecord, HEAD, TYPE } from './wire.ts';
+import { HEAD, TYPE } from './wire.ts';
 
 export const REKEY_RECORDS = 1_024;
 export const REKEY_MS = 600_000;
 
+const INNER_TYPE = 1; // bytes
+const MAC_END = STREAM_OVERHEAD - OPENED_AT; // behind a message that was opened
+
 export type InnerType = typeof TYPE.data | typeof TYPE.close;
 
-/** A record that has come, without its wrapping; the memory may be the reader's. */
+/** A record that has come, opened where it lies: its body is bytes[start..end). */
 export interface Inner {
   readonly type: InnerType;
-  readonly body: Uint8Array;
+  readonly start: number;
+  readonly end: number;
 }
 
 /** Makes the records of one direction. */
 export interface Outward {
-  record(type: InnerType, body: Uint8Array): Uint8Array;
+  /** Bytes of the next record, with a body of this length. */
+  size(length: number): number;
+  /** Writes it, from this place on. */
+  write(type: InnerType, body: Uint8Array, to: Place): void;
   free(): void;
 }
 
-/** Reads those of the other one; throws `bad-record`. */
+export interface Place {
+  readonly bytes: Buffer;
+  readonly at: number;
+}
+
+/** The next record by itself. */
+export function recordOf(outward: Outward, type: InnerType, body: Uint8Array): Buffer {
+  const bytes = Buffer.allocUnsafe(outward.size(body.length));
+  outward.write(type, body, { bytes, at: 0 });
+  return bytes;
+}
+
+/** Reads those of the other one, which are bytes[start..end) with their heads; throws `bad-record`. */
 export interface Inward {
-  read(type: number, body: Uint8Array): Inner;
+  read(bytes: Buffer, start: number, end: number): Inner;
   free(): void;
 }
 
@@ -52,15 +77,20 @@ export class SealedOutward implements Outward {
     wipe(key);
   }
 
-  record(type: InnerType, body: Uint8Array): Uint8Array {
+  size(length: number): number {
+    return HEAD + (this.#header?.length ?? 0) + INNER_TYPE + length + STREAM_OVERHEAD;
+  }
+
+  write(type: InnerType, body: Uint8Array, { bytes, at }: Place): void {
+    const length = this.size(body.length) - HEAD;
     const header = this.#header;
     this.#header = null;
-    const room = HEAD + (header?.length ?? 0);
-    const record = this.#stream.seal(type, body, { tag: this.#tag(type), room });
-    record[0] = TYPE.sealed;
-    record.writeUInt32BE(record.length - HEAD, 1);
-    if (header) record.set(header, HEAD);
-    return record;
+    bytes[at] = TYPE.sealed;
+    bytes.writeUInt32BE(length, at + 1);
+    if (header) bytes.set(header, at + HEAD);
+    const box = at + HEAD + (header?.length ?? 0);
+    const out = new Uint8Array(bytes.buffer, bytes.byteOffset + box, at + HEAD + length - box);
+    this.#stream.seal(type, body, { tag: this.#tag(type), out });
   }
 
   /** The last record under a key says so: both sides go on with the next one. */
@@ -86,16 +116,20 @@ export class SealedInward implements Inward {
     this.#key = keyOf(key);
   }
 
-  read(type: number, body: Uint8Array): Inner {
-    if (type !== TYPE.sealed) throw badRecord();
-    const opened = this.#opener(body)?.open(this.#key ? body.subarray(STREAM_HEADER_BYTES) : body);
+  read(bytes: Buffer, start: number, end: number): Inner {
+    if (bytes[start] !== TYPE.sealed) throw badRecord();
+    const body = new Uint8Array(bytes.buffer, bytes.byteOffset + start + HEAD, end - start - HEAD);
+    const header = this.#key ? STREAM_HEADER_BYTES : 0;
+    const box = header > 0 ? body.subarray(header) : body;
+    const tag = this.#opener(body)?.open(box) ?? -1;
     this.#forgetKey();
-    const inner = opened?.message[0];
-    if (!opened || (inner !== TYPE.data && inner !== TYPE.close)) throw badRecord();
-    const isLast = opened.tag === STREAM_TAG.final;
-    const isKnown = isLast || opened.tag === STREAM_TAG.message || opened.tag === STREAM_TAG.rekey;
-    if (!isKnown || isLast !== (inner === TYPE.close)) throw badRecord();
-    return checked({ type: inner, body: opened.message.subarray(1) });
+    const type = box[OPENED_AT];
+    if (tag < 0 || (type !== TYPE.data && type !== TYPE.close)) throw badRecord();
+    const isLast = tag === STREAM_TAG.final;
+    const isKnown = isLast || tag === STREAM_TAG.message || tag === STREAM_TAG.rekey;
+    if (!isKnown || isLast !== (type === TYPE.close)) throw badRecord();
+    const at = start + HEAD + header + OPENED_AT + INNER_TYPE;
+    return checked({ type, start: at, end: end - MAC_END });
   }
 
   #opener(body: Uint8Array): StreamOpener | null {
@@ -117,14 +151,20 @@ export class SealedInward implements Inward {
 
 /** `plain`: what is on the wire is what was sent, and nobody can know whether it was. */
 export const plainOutward: Outward = {
-  record: (type, body) => encodeRecord(type, body),
+  size: (length) => HEAD + length,
+  write: (type, body, { bytes, at }) => {
+    bytes[at] = type;
+    bytes.writeUInt32BE(body.length, at + 1);
+    bytes.set(body, at + HEAD);
+  },
   free: () => {},
 };
 
 export const plainInward: Inward = {
-  read: (type, body) => {
+  read: (bytes, start, end) => {
+    const type = bytes[start];
     if (type !== TYPE.data && type !== TYPE.close) throw badRecord();
-    return checked({ type, body });
+    return checked({ type, start: start + HEAD, end });
   },
   free: () => {},
 };
@@ -140,7 +180,7 @@ export function badRecord(cause?: unknown): FleximError {
 
 /** A CLOSE says nothing but that. */
 function checked(inner: Inner): Inner {
-  if (inner.type === TYPE.close && inner.body.length > 0) throw badRecord();
+  if (inner.type === TYPE.close && inner.end > inner.start) throw badRecord();
   return inner;
 }
 

@@ -1,11 +1,12 @@
 // One stream over one channel, from the first byte to the end: the negotiation, then records both ways,
 // then CLOSE. docs/protocols/commstream.md §3 and §6. What a stream is used for is the handler's affair.
 
-import { view } from '../../lib/bytes.ts';
+import { NO_BYTES, view } from '../../lib/bytes.ts';
 import { FleximError, isFleximError } from '../../lib/errors.ts';
 import type { Clock } from '../../lib/time.ts';
 import type { Channel } from '../../net/channel.ts';
 import { Connection, type ConnectionHandler } from '../../net/connection.ts';
+import type { Delimiter } from '../../wire/frames.ts';
 import {
   type Agreement,
   type Answering,
@@ -20,6 +21,7 @@ import {
   type Outward,
   plainInward,
   plainOutward,
+  recordOf,
   SealedInward,
   SealedOutward,
 } from './records.ts';
@@ -49,8 +51,8 @@ export type Role =
 
 export interface SessionHandler {
   established(agreement: Agreement): void;
-  /** The body of a DATA; the memory is the session's again on return. */
-  data(body: Uint8Array): void;
+  /** The body of a DATA, bytes[start..end), or of several; the memory is the session's again on return. */
+  data(bytes: Buffer, start: number, end: number): void;
   /** Something of what was sent is written. */
   written(): void;
   /** Once, after everything else; null for an end that was said, by the other side or by us. */
@@ -62,6 +64,8 @@ export interface SessionOptions {
   readonly clock: Clock;
   /** The longest record that is taken once the stream is established. */
   readonly maxRecord: number;
+  /** Bodies are pieces of one stream: what comes together is given as one. */
+  readonly joins?: boolean;
 }
 
 type Negotiation = Generator<Uint8Array | null, Agreement | null, Received>;
@@ -76,7 +80,8 @@ export class Session implements ConnectionHandler {
   readonly #handler: SessionHandler;
   readonly #role: Role;
   readonly #clock: Clock;
-  #max: number;
+  readonly #joins: boolean;
+  #cut: Delimiter; // once it is established
   #negotiation: Negotiation | null = null;
   #out: Outward | null = null; // both from the establishment on
   #in: Inward | null = null;
@@ -87,7 +92,8 @@ export class Session implements ConnectionHandler {
     this.#handler = handler;
     this.#role = options.role;
     this.#clock = options.clock;
-    this.#max = options.maxRecord;
+    this.#joins = options.joins ?? false;
+    this.#cut = records(options.maxRecord);
     this.#connection = new Connection(channel, records(EARLY_RECORD), this, {
       replyBytes: Number.POSITIVE_INFINITY,
     });
@@ -115,16 +121,14 @@ export class Session implements ConnectionHandler {
 
   /** Queues a copy as one DATA record. */
   send(body: Uint8Array): void {
-    if (this.isOpen) this.#connection.send(this.#data(body));
+    if (this.isOpen) this.#connection.send(recordOf(this.#out as Outward, TYPE.data, body));
   }
 
   /** The same, for who calls `flush` himself, in this turn. */
   gather(body: Uint8Array): void {
-    if (this.isOpen) this.#connection.gather(this.#data(body));
-  }
-
-  #data(body: Uint8Array): Buffer {
-    return view((this.#out as Outward).record(TYPE.data, body));
+    if (!this.isOpen) return;
+    const out = this.#out as Outward;
+    out.write(TYPE.data, body, this.#connection.reserve(out.size(body.length)));
   }
 
   flush(): void {
@@ -133,8 +137,8 @@ export class Session implements ConnectionHandler {
 
   /** Longer records are taken from here on. */
   allow(maxRecord: number): void {
-    this.#max = maxRecord;
-    if (this.#in) this.#connection.cutBy(records(maxRecord));
+    this.#cut = records(maxRecord);
+    if (this.#in) this.#connection.cutBy(this.#cut);
   }
 
   hold(): void {
@@ -150,7 +154,7 @@ export class Session implements ConnectionHandler {
     if (this.#isOver) return;
     if (!this.#out) return this.reset();
     this.#isOver = true;
-    this.#connection.send(view(this.#out.record(TYPE.close, new Uint8Array(0))));
+    this.#connection.send(recordOf(this.#out, TYPE.close, NO_BYTES));
     this.#connection.end();
   }
 
@@ -221,7 +225,7 @@ export class Session implements ConnectionHandler {
       this.#in = plainInward;
     }
     this.#negotiation = null;
-    this.#connection.cutBy(records(this.#max));
+    this.#connection.cutBy(this.#cut);
     this.#handler.established(agreement);
   }
 
@@ -237,9 +241,33 @@ export class Session implements ConnectionHandler {
   frame(bytes: Buffer, start: number, end: number): void {
     if (this.#isOver) return;
     if (!this.#in) return this.#negotiate(receive(bytes.subarray(start, end)));
-    const { type, body } = this.#in.read(bytes[start] as number, bytes.subarray(start + HEAD, end));
-    if (type === TYPE.data) return this.#handler.data(body);
+    const inner = this.#in.read(bytes, start, end);
+    if (inner.type === TYPE.data) return this.#handler.data(bytes, inner.start, inner.end);
     this.close(); // the other side has ended both directions; we say so too
+  }
+
+  /** The bodies of all whole records, moved up to each other where they lie. */
+  run(bytes: Buffer, start: number, end: number): number {
+    const inward = this.#joins && !this.#isOver ? this.#in : null;
+    if (!inward) return start;
+    let at = start;
+    let [from, to] = [start, start];
+    let isLast = false;
+    try {
+      for (let stop = this.#cut(bytes, at, end); stop <= end; stop = this.#cut(bytes, at, end)) {
+        const inner = inward.read(bytes, at, stop);
+        at = stop;
+        isLast = inner.type === TYPE.close;
+        if (isLast) break;
+        if (to === from) from = to = inner.start;
+        else bytes.copyWithin(to, inner.start, inner.end);
+        to += inner.end - inner.start;
+      }
+    } finally {
+      if (to > from) this.#handler.data(bytes, from, to); // what came before it went wrong was right
+    }
+    if (isLast) this.close();
+    return at;
   }
 
   /** While it is negotiated nobody has more to say than the next record. */

@@ -27,6 +27,8 @@ import {
 
 export const ANSWER_MS = 20_000;
 const HEARTBEAT_MS = 30_000;
+const ACK_PAUSE_MS = 2; // between two acknowledgements: each costs both sides a write, a read and a turn …
+const ACK_AT_ONCE = 64; // … but so many Messages do not wait for it
 const REPLY_BYTES = 1024 * 1024;
 const MAX_ALIAS = 64; // characters; the relay may be anybody
 
@@ -96,6 +98,7 @@ export class Session implements ConnectionHandler {
   #retiring: FleximError | null = null; // why this session is about to end
   #acks: Acks | null = new Acks(); // null when the relay does not know them
   #ackScheduled = false;
+  #ackPause: NodeJS.Timeout | null = null; // since the last acknowledgement
   #acknowledged = 0;
   #sent = 0;
   #heartbeat: NodeJS.Timeout | null = null;
@@ -152,9 +155,10 @@ export class Session implements ConnectionHandler {
     return ++this.#sent;
   }
 
-  /** Message n is safe: the relay may forget it. */
+  /** Message n is safe: the relay may forget it. It hears so at once; of those that follow soon, together. */
   done(n: number): void {
     if (this.#failure || !this.#acks?.done(n) || this.#ackScheduled) return;
+    if (this.#ackPause && this.#acks.safe - this.#acknowledged < ACK_AT_ONCE) return;
     this.#ackScheduled = true;
     setImmediate(() => {
       this.#ackScheduled = false;
@@ -167,6 +171,10 @@ export class Session implements ConnectionHandler {
     if (this.#acks.safe === this.#acknowledged) return;
     this.#acknowledged = this.#acks.safe;
     this.#frame('Command', { cmd: 'ACK', payload: [String(this.#acknowledged)] });
+    this.#ackPause ??= setTimeout(() => {
+      this.#ackPause = null;
+      this.#acknowledge();
+    }, ACK_PAUSE_MS);
   }
 
   /** Stops reading, for a consumer that does not keep up: until `release` no answer can be late. */
@@ -279,6 +287,7 @@ export class Session implements ConnectionHandler {
         : new FleximError('protocol-violation', 'this connection failed', reason));
     this.#failure = error;
     if (this.#heartbeat) clearInterval(this.#heartbeat);
+    if (this.#ackPause) clearTimeout(this.#ackPause);
     if (error.code === 'closed' || error.code === 'relay-stopping') this.#connection.end();
     else this.#connection.reset();
     this.#entry?.fail(error);

@@ -6,6 +6,7 @@ import * as assert from 'uvu/assert';
 import { exchangePair, randomBytes } from '../../../src/crypto/sodium.ts';
 import type { FleximError } from '../../../src/lib/errors.ts';
 import type { ChannelHandler } from '../../../src/net/channel.ts';
+import { flushAll } from '../../../src/net/connection.ts';
 import {
   LONG_RECORD,
   PIECE,
@@ -202,16 +203,66 @@ test('longer records than may be are not taken; more may be when it is to last',
   assert.is(lasting.at.far.bytes.length, PIECE);
 });
 
-test('a handler that stops inside a chunk is not given the next one', () => {
+test('a handler that stops is given nothing more; what came together is one piece', () => {
   const { line, near, far, at } = opened();
   at.far.onData = () => far.pause();
-  for (let i = 0; i < 3; i++) near.write(Buffer.from(`${i}`), () => {});
+  for (let i = 0; i < 4; i++) near.write(Buffer.from(`${i}`), () => {}); // 0, and the others behind it
   line.flow();
   assert.is(at.far.bytes.toString(), '0');
   far.resume();
-  assert.is(at.far.bytes.toString(), '01');
-  far.resume();
-  assert.is(at.far.bytes.toString(), '012');
+  assert.is(at.far.bytes.toString(), '0123');
+});
+
+test('records that came together, and then one that is wrong: what was before it is given, and nothing behind it', () => {
+  for (const [wrong, code] of [
+    [1, 'bad-record'],
+    [null, null],
+  ] as const) {
+    const { line, near, at } = opened();
+    const pieces = ['one', 'two', 'three'].map((text) => Buffer.from(text));
+    const chunk: Buffer[] = [];
+    line.between = (from, bytes) => {
+      if (from === 'client') chunk.push(bytes);
+      return from === 'client' ? [] : [bytes];
+    };
+    for (const piece of pieces) {
+      near.write(piece, () => {});
+      line.flow();
+    }
+    near.end(); // a CLOSE
+    flushAll();
+    chunk.push(...line.client.out.splice(0).map(({ bytes }) => bytes));
+    assert.is(chunk.length, 4);
+    if (wrong !== null) (chunk[wrong] as Buffer)[9] = ((chunk[wrong] as Buffer)[9] as number) ^ 1;
+    line.give(line.server, Buffer.concat(chunk));
+    line.flow();
+    assert.is(at.far.bytes.toString(), wrong === null ? 'onetwothree' : 'one');
+    assert.is(at.far.chunks, 1);
+    line.cut();
+    assert.is(at.far.code, code);
+  }
+});
+
+test('a record that came in two chunks, among whole ones: every cut, nothing is lost or moved', () => {
+  const texts = ['a', 'bc', '', 'd'.repeat(300), 'e'];
+  const whole = texts.join('');
+  for (let cut = 1; ; cut += 7) {
+    const { line, near, at } = opened();
+    const chunk: Buffer[] = [];
+    line.between = (from, bytes) => {
+      if (from === 'client') chunk.push(bytes);
+      return [];
+    };
+    for (const text of texts.filter((each) => each !== '')) {
+      near.write(Buffer.from(text), () => {});
+      line.flow();
+    }
+    const bytes = Buffer.concat(chunk);
+    if (cut >= bytes.length) break;
+    line.give(line.server, bytes.subarray(0, cut));
+    line.give(line.server, bytes.subarray(cut));
+    assert.is(at.far.bytes.toString(), whole, `cut at ${cut}`);
+  }
 });
 
 test.run();

@@ -130,7 +130,8 @@ export class Told implements SessionHandler {
     this.order.push('established');
     this.agreement = agreement;
   }
-  data(body: Uint8Array): void {
+  data(bytes: Buffer, start: number, end: number): void {
+    const body = bytes.subarray(start, end);
     this.order.push('data');
     this.data_.push(Buffer.from(body).toString('latin1'));
     this.onData(body);

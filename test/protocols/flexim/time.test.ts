@@ -7,7 +7,15 @@ import * as assert from 'uvu/assert';
 import { newIdentity } from '../../../src/crypto/identity.ts';
 import { FleximError } from '../../../src/lib/errors.ts';
 import type { Link, LinkEvent } from '../../../src/protocols/protocol.ts';
-import { frame, Hostile, ownUser, type Steps, status, withHostile } from '../../hostile-relay.ts';
+import {
+  frame,
+  Hostile,
+  message,
+  ownUser,
+  type Steps,
+  status,
+  withHostile,
+} from '../../hostile-relay.ts';
 import { dialRelay, startRelay, temporaryDirectory } from '../../relay.ts';
 import {
   codeOf,
@@ -69,6 +77,39 @@ time('a login that the caller gives up ends without waiting for any time', () =>
     assert.is(await login, 'closed');
     await visit.closed;
   }),
+);
+
+time(
+  'the first Message is acknowledged at once, those that follow soon together, and many at once',
+  () =>
+    withLink(silence, async (link, visit) => {
+      const deliveries = link.deliveries();
+      const done = async (count: number) => {
+        visit.send(...Array.from({ length: count }, (_, i) => message(`${i}`)));
+        for (const each of await take(deliveries, count)) each.done();
+      };
+      const acknowledged = async (...expected: string[]) => {
+        await visit.saw('ACK', expected.length);
+        for (let i = 0; i < 20; i++) await turn();
+        assert.equal(visit.acknowledged, expected);
+      };
+      await done(1);
+      await acknowledged('1');
+      await done(2);
+      await acknowledged('1');
+      pass(1);
+      await acknowledged('1');
+      pass(1);
+      await acknowledged('1', '3');
+      await done(63);
+      await acknowledged('1', '3');
+      await done(1);
+      await acknowledged('1', '3', '67');
+      await done(1); // and the end of the link does not forget it
+      await link.close();
+      await visit.saw('ACK', 4);
+      assert.equal(visit.acknowledged, ['1', '3', '67', '68']);
+    }),
 );
 
 time('a relay that does not answer for 20 s is given up', () =>
