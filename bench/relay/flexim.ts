@@ -1,6 +1,8 @@
 // Flexim: Messages as our client writes them, to the recipient's key. With acknowledgements a receiver
-// says once in each turn of its event loop how many it has, as our client does.
+// says how many it has as our client does: at the end of a turn of its event loop, the next time after a
+// pause, or when there are many.
 
+import { ACK_AT_ONCE, ACK_PAUSE_MS } from '../../src/protocols/flexim/acks.ts';
 import { command, newKeys, Peer } from '../../test/peer.ts';
 import { messageFrame } from '../raw.ts';
 import { Line } from './line.ts';
@@ -29,35 +31,61 @@ export const flexim: Wire = {
 
 interface Taken {
   messages: number; // since the login
+  acknowledged: number;
+  pausesUntil: number;
   isDue: boolean;
 }
 
 const taken = new WeakMap<Line, Taken>();
 let due: Line[] = [];
+let isWaiting = false; // for a pause to end
 
+/** Says what is due; who still pauses is looked at again. */
 function acknowledge(): void {
   const lines = due;
   due = [];
+  const now = performance.now();
   for (const line of lines) {
     const state = taken.get(line) as Taken;
-    state.isDue = false;
-    line.socket.write(command('ACK', String(state.messages)));
+    const { messages, acknowledged, pausesUntil } = state;
+    if (now < pausesUntil && messages - acknowledged < ACK_AT_ONCE) due.push(line);
+    else {
+      line.socket.write(command('ACK', String(messages)));
+      Object.assign(state, {
+        isDue: false,
+        acknowledged: messages,
+        pausesUntil: now + ACK_PAUSE_MS,
+      });
+    }
   }
+  if (due.length === 0 || isWaiting) return;
+  isWaiting = true;
+  setTimeout(() => {
+    isWaiting = false;
+    acknowledge();
+  }, ACK_PAUSE_MS);
 }
+
+let isScheduled = false;
 
 export const fleximAcks: Wire = {
   reply: null,
   async open(port: number, role: Role) {
     const line = await logIn(port, { acks: role === 'receiver' });
-    taken.set(line, { messages: 0, isDue: false });
+    taken.set(line, { messages: 0, acknowledged: 0, pausesUntil: 0, isDue: false });
     return line;
   },
   ...frames,
   taken(line, messages) {
     const state = taken.get(line) as Taken;
     state.messages += messages;
-    if (state.isDue) return;
+    if (!state.isDue) due.push(line);
     state.isDue = true;
-    if (due.push(line) === 1) setImmediate(acknowledge);
+    if (isScheduled) return;
+    isScheduled = true;
+    setImmediate(() => {
+      isScheduled = false;
+      acknowledge();
+    });
   },
 };

@@ -1,6 +1,11 @@
 // What a client acknowledges: how many of the Messages it was sent, counted from the first, are safe.
 // They may become safe in any order; ACK names the first gap. docs/protocols/flexim.md §7.3.
 
+/** Between two acknowledgements, for each costs both sides a write, a read and a turn … */
+export const ACK_PAUSE_MS = 2;
+/** … but so many Messages do not wait for it: what a relay keeps longer it keeps outside its processor's cache. */
+export const ACK_AT_ONCE = 64;
+
 export class Acks {
   #received = 0;
   #safe = 0; // the first so many

@@ -10,7 +10,7 @@ import type { Channel } from '../../net/channel.ts';
 import { Connection, type ConnectionHandler } from '../../net/connection.ts';
 import type { DatumOf, Handlers } from '../../wire/datum.ts';
 import type { DialOptions, Person, RelayInfo } from '../protocol.ts';
-import { Acks } from './acks.ts';
+import { ACK_AT_ONCE, ACK_PAUSE_MS, Acks } from './acks.ts';
 import { Entry, greetingDelimiter } from './entry.ts';
 import { answersCommand, replaced, STATUS, stopping } from './status.ts';
 import {
@@ -27,8 +27,6 @@ import {
 
 export const ANSWER_MS = 20_000;
 const HEARTBEAT_MS = 30_000;
-const ACK_PAUSE_MS = 2; // between two acknowledgements: each costs both sides a write, a read and a turn …
-const ACK_AT_ONCE = 64; // … but so many Messages do not wait for it
 const REPLY_BYTES = 1024 * 1024;
 const MAX_ALIAS = 64; // characters; the relay may be anybody
 
