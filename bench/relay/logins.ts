@@ -11,6 +11,7 @@ import { canPin } from './servers.ts';
 import { cpuOfAll } from './time.ts';
 
 const LEAST = 0.75;
+const WARM_MS = 8_000; // of logins before: a relay has been running for a while, and its code is compiled
 
 export async function logins({ quick, rounds, seconds, progress }: Options): Promise<Report[]> {
   const place = new Place();
@@ -39,6 +40,10 @@ export async function logins({ quick, rounds, seconds, progress }: Options): Pro
         alone.push(count / cpu);
       },
     };
+    if (!quick) {
+      const client = worker({ task: 'logins', port, ms: WARM_MS }, loadCore);
+      for (let line = 0; line < 2; line++) await client.line();
+    }
     for (let i = 0; i < (rounds ?? (quick ? 2 : 5)); i++) {
       await (i % 2 === 0 ? round.ours() : round.alone());
       await (i % 2 === 0 ? round.alone() : round.ours());
