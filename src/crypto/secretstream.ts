@@ -63,8 +63,8 @@ class Streams {
 
   /** A new one. Both ends begin alike. */
   begin(header: Uint8Array, key: Uint8Array): number {
-    const begun = streamState(header, key);
     const at = this.#free.pop() ?? this.#next();
+    const begun = streamState(header, key);
     const { HEAPU8 } = streamEngine;
     this.bytes.set(HEAPU8.subarray(begun, begun + STREAM_BYTES), at);
     HEAPU8.fill(0, begun, begun + STREAM_BYTES);
@@ -79,19 +79,34 @@ class Streams {
     return at;
   }
 
-  /** Overwrites it, and gives its place away. */
+  /** Overwrites it, and what its key made last, and gives its place away. */
   end(at: number): void {
     this.bytes.fill(0, at, at + PLACE);
+    this.bytes.fill(0, 0, TEXT_AT);
     this.#free.push(at);
   }
 }
 
 let made: Streams | null = null;
 
-/** Made and tried when a stream is wanted: a program's start does not wait for it. */
+/** Made and tried when a stream is wanted: a program that wants none does not wait for it. */
 function streams(): Streams {
-  made ??= tried(new Streams());
+  made ??= tried(begun());
   return made;
+}
+
+/** The same before: throws `crypto-unavailable` when there will be no streams. */
+export function prepareStreams(): void {
+  streams();
+}
+
+function begun(): Streams {
+  try {
+    return new Streams();
+  } catch (error) {
+    const why = 'this Node cannot run the code of CommStream: its WebAssembly has no vectors';
+    throw new FleximError('crypto-unavailable', why, error);
+  }
 }
 
 /** Streams that are not freed. */

@@ -116,6 +116,7 @@ function rekey(): Definition {
   it.write(
     i64.store(stream.get, i64.xor(i64.load(stream.get, NONCE), i64.load(first(0), 32)), NONCE),
     i32.store(stream.get, i32.of(1), COUNTER),
+    ...vectors(3).map((offset) => v128.store(first(0), ZERO, offset)), // the old key, from the new one
   );
   return it.definition;
 }

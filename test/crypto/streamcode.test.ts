@@ -15,7 +15,7 @@ import {
   StreamSealer,
 } from '../../src/crypto/secretstream.ts';
 import { randomBytes } from '../../src/crypto/sodium.ts';
-import { BOX_AT, STREAMS_AT, streamCode, TEXT_AT } from '../../src/crypto/streamcode.ts';
+import { BOX_AT, LONGEST, STREAMS_AT, streamCode, TEXT_AT } from '../../src/crypto/streamcode.ts';
 import { type Definition, i32, i64, moduleOf, v128, Writer } from '../../src/crypto/wasm.ts';
 import { toHex } from '../../src/lib/bytes.ts';
 import { count } from '../count.ts';
@@ -189,6 +189,39 @@ test('a box with any bit changed, cut short or made longer is none, and the stre
   opener.free();
 });
 
+test('the longest messages leave the streams behind them alone, and what they need is room', () => {
+  const code = streamCode(Math.ceil((STREAMS_AT + 128) / 65_536));
+  const memory = new Uint8Array(code.memory.buffer);
+  const [one, other] = [STREAMS_AT, STREAMS_AT + 64];
+  const key = randomBytes(44);
+  const noise = randomBytes(64);
+  for (const length of [LONGEST - 16, LONGEST - 1, LONGEST]) {
+    const text = randomBytes(length);
+    memory.set(noise, other);
+    memory.set(key, one);
+    memory.set(text, TEXT_AT);
+    code.seal(one, length, STREAM_TAG.message);
+    const after = memory.slice(one, one + 44);
+    memory.set(key, one);
+    assert.is(code.open(one, length), STREAM_TAG.message);
+    assert.is(Buffer.compare(memory.subarray(TEXT_AT, TEXT_AT + length), text), 0);
+    assert.is(toHex(memory.slice(one, one + 44)), toHex(after), 'both ends go on alike');
+    assert.is(toHex(memory.slice(other, other + 64)), toHex(noise));
+  }
+});
+
+test('keys that are done with are nowhere in the memory', () => {
+  const code = streamCode(32);
+  const memory = new Uint8Array(code.memory.buffer);
+  const key = randomBytes(44);
+  memory.set(key, STREAMS_AT);
+  code.advance(STREAMS_AT, STREAM_TAG.rekey);
+  const fresh = memory.slice(STREAMS_AT, STREAMS_AT + 32);
+  const kept = fresh.map((byte, i) => byte ^ (key[i] as number)); // old and new, XORed
+  for (const secret of [key.subarray(0, 32), kept])
+    assert.is(Buffer.from(memory).indexOf(Buffer.from(secret)), -1);
+});
+
 test('a counter that has come to its end brings a new key', () => {
   const code = streamCode(32);
   const memory = new Uint8Array(code.memory.buffer);
@@ -202,10 +235,11 @@ test('a counter that has come to its end brings a new key', () => {
   const next = nonce.map((byte, i) => byte ^ (mac[i] as number));
   const old = new Uint8Array([...key, ...next]);
   const fresh = chacha20(key, new Uint8Array([0, 0, 0, 0, ...next]), old);
-  assert.is(
-    toHex(memory.slice(STREAMS_AT, STREAMS_AT + 44)),
-    toHex(new Uint8Array([...fresh.slice(0, 32), 1, 0, 0, 0, ...fresh.slice(32)])),
-  );
+  const expected = toHex(new Uint8Array([...fresh.slice(0, 32), 1, 0, 0, 0, ...fresh.slice(32)]));
+  assert.is(toHex(memory.slice(STREAMS_AT, STREAMS_AT + 44)), expected);
+  memory.set([...key, 0xff, 0xff, 0xff, 0xff, ...nonce], STREAMS_AT); // and the other end
+  assert.is(code.open(STREAMS_AT, 1), STREAM_TAG.message);
+  assert.is(toHex(memory.slice(STREAMS_AT, STREAMS_AT + 44)), expected);
 });
 
 test('thousands of streams at once: the memory grows, each keeps its own, and places are used again', () => {

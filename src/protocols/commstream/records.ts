@@ -121,6 +121,7 @@ export class SealedInward implements Inward {
     const body = new Uint8Array(bytes.buffer, bytes.byteOffset + start + HEAD, end - start - HEAD);
     const header = this.#key ? STREAM_HEADER_BYTES : 0;
     const box = header > 0 ? body.subarray(header) : body;
+    if (box.length < STREAM_OVERHEAD + INNER_TYPE) throw badRecord();
     const tag = this.#opener(body)?.open(box) ?? -1;
     this.#forgetKey();
     const type = box[OPENED_AT];

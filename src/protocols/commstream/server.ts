@@ -2,6 +2,7 @@
 // counts for them as for others. docs/protocols/commstream.md §8.4.
 
 import type { Identity } from '../../crypto/identity.ts';
+import { prepareStreams } from '../../crypto/secretstream.ts';
 import { type KeyPair, randomBytes } from '../../crypto/sodium.ts';
 import { hostGroup } from '../../lib/address.ts';
 import type { ErrorCode } from '../../lib/errors.ts';
@@ -41,10 +42,11 @@ export interface Securing {
 
 /**
  * Makes streams of channels, as a server. A negotiation is public-key work for strangers, so it has the
- * rate of a login, and waits for its turn like one.
+ * rate of a login, and waits for its turn like one. Throws `crypto-unavailable`.
  */
 export function securing(options: Securing): (channel: Channel) => Channel {
   const { limits, clock, turns, server, insecurePlaintext, count } = options;
+  prepareStreams();
   const negotiations = new Buckets({ rate: rateOf(limits, 'loginsPerMinute', { per: 60 }), clock });
   const schemes = acceptable(DEFAULT_SCHEME, !insecurePlaintext);
   const answering = { schemes, draw: randomBytes, server };

@@ -85,6 +85,7 @@ export class Session implements ConnectionHandler {
   #negotiation: Negotiation | null = null;
   #out: Outward | null = null; // both from the establishment on
   #in: Inward | null = null;
+  #isLast = false; // what is read next is a CLOSE, which was opened
   #isOver = false; // an end was said, or we have cut it
   #why: FleximError | null = null;
 
@@ -128,7 +129,13 @@ export class Session implements ConnectionHandler {
   gather(body: Uint8Array): void {
     if (!this.isOpen) return;
     const out = this.#out as Outward;
-    out.write(TYPE.data, body, this.#connection.reserve(out.size(body.length)));
+    const place = this.#connection.reserve(out.size(body.length));
+    try {
+      out.write(TYPE.data, body, place);
+    } catch (error) {
+      this.reset(); // what lies in that room is somebody else's
+      throw error;
+    }
   }
 
   flush(): void {
@@ -240,33 +247,36 @@ export class Session implements ConnectionHandler {
 
   frame(bytes: Buffer, start: number, end: number): void {
     if (this.#isOver) return;
+    if (this.#isLast) return this.close();
     if (!this.#in) return this.#negotiate(receive(bytes.subarray(start, end)));
     const inner = this.#in.read(bytes, start, end);
     if (inner.type === TYPE.data) return this.#handler.data(bytes, inner.start, inner.end);
     this.close(); // the other side has ended both directions; we say so too
   }
 
-  /** The bodies of all whole records, moved up to each other where they lie. */
+  /**
+   * The bodies of all whole records, moved up to each other where they lie. A record that is the end, or wrong,
+   * is left for `frame`: what came before it may make the handler hold, and then that one has to wait.
+   */
   run(bytes: Buffer, start: number, end: number): number {
-    const inward = this.#joins && !this.#isOver ? this.#in : null;
+    const inward = this.#joins && !this.#isOver && !this.#isLast ? this.#in : null;
     if (!inward) return start;
     let at = start;
     let [from, to] = [start, start];
-    let isLast = false;
     try {
       for (let stop = this.#cut(bytes, at, end); stop <= end; stop = this.#cut(bytes, at, end)) {
         const inner = inward.read(bytes, at, stop);
-        at = stop;
-        isLast = inner.type === TYPE.close;
-        if (isLast) break;
+        this.#isLast = inner.type === TYPE.close;
+        if (this.#isLast) break;
         if (to === from) from = to = inner.start;
         else bytes.copyWithin(to, inner.start, inner.end);
         to += inner.end - inner.start;
+        at = stop;
       }
-    } finally {
-      if (to > from) this.#handler.data(bytes, from, to); // what came before it went wrong was right
+    } catch (error) {
+      if (!isFleximError(error)) throw error; // `frame` meets the others once more
     }
-    if (isLast) this.close();
+    if (to > from) this.#handler.data(bytes, from, to);
     return at;
   }
 

@@ -243,6 +243,78 @@ test('records that came together, and then one that is wrong: what was before it
   }
 });
 
+/** What a client sends, as one chunk for the server; with its CLOSE, if it ends. */
+function together(
+  { line, near }: ReturnType<typeof opened>,
+  pieces: readonly (string | Buffer)[],
+  ends = false,
+): Buffer[] {
+  const chunks: Buffer[] = [];
+  line.between = (from, bytes) => {
+    if (from === 'client') chunks.push(bytes);
+    return from === 'client' ? [] : [bytes];
+  };
+  for (const piece of pieces) {
+    near.write(Buffer.from(piece), () => {});
+    line.flow();
+  }
+  if (ends) near.end();
+  flushAll();
+  chunks.push(...line.client.out.splice(0).map(({ bytes }) => bytes));
+  return chunks;
+}
+
+test('a CLOSE, or a record that is wrong, waits behind data for whose handler that was enough', () => {
+  for (const isWrong of [false, true]) {
+    const made = opened();
+    const { line, far, at } = made;
+    const chunks = together(made, ['one', 'two'], true);
+    const last = chunks.at(-1) as Buffer;
+    if (isWrong) last[9] = (last[9] as number) ^ 1;
+    at.far.onData = () => far.pause();
+    line.give(line.server, Buffer.concat(chunks));
+    assert.is(at.far.bytes.toString(), 'onetwo');
+    const said = line.server.out.length;
+    assert.equal([line.server.isEnded, line.server.isReset], [false, false]);
+    far.write(Buffer.from('an answer'), () => {});
+    flushAll();
+    assert.is(line.server.out.length, said + 1, 'and it can still be answered');
+    far.resume();
+    line.flow();
+    line.cut();
+    assert.is(at.far.code, isWrong ? 'bad-record' : null); // and not truncated
+  }
+});
+
+test('calls from inside data of several records: a cut, an end, an answer, and longer records', () => {
+  for (const [call, given] of [
+    ['reset', 'onetwo'],
+    ['end', 'onetwo'],
+  ] as const) {
+    const made = opened();
+    const { line, far, at } = made;
+    const chunks = together(made, ['one', 'two', 'three']);
+    at.far.onData = () => far[call]();
+    line.give(line.server, Buffer.concat(chunks.slice(0, 2)));
+    line.give(line.server, chunks[2] as Buffer);
+    assert.is(at.far.bytes.toString(), given, call);
+  }
+  const answered = opened();
+  answered.at.far.onData = () => answered.far.write(Buffer.from('yes'), () => {});
+  answered.line.give(answered.line.server, Buffer.concat(together(answered, ['one', 'two'])));
+  answered.line.flow();
+  assert.is(answered.at.near.bytes.toString(), 'yes');
+  const short = channels();
+  short.far.open(short.at.far);
+  short.near.open(short.at.near);
+  short.line.flow();
+  short.near.keep();
+  const long = Buffer.alloc(9_000, 7); // longer than what is taken before it is to last
+  short.at.far.onData = () => short.far.keep();
+  short.line.give(short.line.server, Buffer.concat(together(short, ['hello', long])));
+  assert.is(short.at.far.bytes.length, 5 + 9_000);
+});
+
 test('a record that came in two chunks, among whole ones: every cut, nothing is lost or moved', () => {
   const texts = ['a', 'bc', '', 'd'.repeat(300), 'e'];
   const whole = texts.join('');

@@ -228,6 +228,25 @@ test('a turn that comes after the end does nothing', () => {
   assert.is(it.told.server.code, 'bad-handshake');
 });
 
+test('a box without an inner type is none, also where its MAC looks like one', () => {
+  const key = randomBytes(32);
+  for (const [tag, looks] of [
+    [0, TYPE.data],
+    [3, TYPE.close],
+  ] as const) {
+    let header = randomBytes(24);
+    let box = new SecretStream(key, header).push(new Uint8Array(0), tag);
+    while (box[1] !== looks) {
+      header = randomBytes(24);
+      box = new SecretStream(key, header).push(new Uint8Array(0), tag);
+    }
+    const record = Buffer.concat([Uint8Array.of(TYPE.sealed, 0, 0, 0, 24 + 17), header, box]);
+    const into = new SealedInward(key.slice());
+    assert.throws(() => into.read(record, 0, record.length), /not what the other side sent/);
+    into.free();
+  }
+});
+
 // ---- what stays: nothing ----
 
 /** Where the next block of this size would lie: the same as before when all was given back. */

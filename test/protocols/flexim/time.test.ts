@@ -113,6 +113,23 @@ time(
     }),
 );
 
+time(
+  'a relay that stops hears what was to be acknowledged after the pause, and then the farewell',
+  () =>
+    withLink(silence, async (link, visit) => {
+      const deliveries = link.deliveries();
+      for (const count of [1, 2]) {
+        visit.send(...Array.from({ length: count }, (_, i) => message(`${i}`)));
+        for (const each of await take(deliveries, count)) each.done();
+        await visit.saw('ACK');
+      }
+      visit.send(status(-7, '1'));
+      await visit.saw('BYE');
+      assert.equal(visit.acknowledged, ['1', '3']);
+      assert.ok(visit.seen.indexOf('BYE') > visit.seen.lastIndexOf('ACK'));
+    }),
+);
+
 time('a relay that does not answer for 20 s is given up', () =>
   withLink(silence, async (link, visit) => {
     const code = codeOf(link.ping());
