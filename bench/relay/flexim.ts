@@ -2,7 +2,7 @@
 // says how many it has as our client does: at the end of a turn of its event loop, the next time after a
 // pause, or when there are many.
 
-import { ACK_AT_ONCE, ACK_PAUSE_MS } from '../../src/protocols/flexim/acks.ts';
+import { ACK_PAUSE_MS, isMuch } from '../../src/protocols/flexim/acks.ts';
 import { command, newKeys, Peer } from '../../test/peer.ts';
 import { messageFrame } from '../raw.ts';
 import { Line } from './line.ts';
@@ -32,6 +32,7 @@ export const flexim: Wire = {
 interface Taken {
   messages: number; // since the login
   acknowledged: number;
+  bytes: number; // since then
   pausesUntil: number;
   isDue: boolean;
 }
@@ -47,13 +48,14 @@ function acknowledge(): void {
   const now = performance.now();
   for (const line of lines) {
     const state = taken.get(line) as Taken;
-    const { messages, acknowledged, pausesUntil } = state;
-    if (now < pausesUntil && messages - acknowledged < ACK_AT_ONCE) due.push(line);
+    const { messages, acknowledged, bytes, pausesUntil } = state;
+    if (now < pausesUntil && !isMuch(messages - acknowledged, bytes)) due.push(line);
     else {
       line.socket.write(command('ACK', String(messages)));
       Object.assign(state, {
         isDue: false,
         acknowledged: messages,
+        bytes: 0,
         pausesUntil: now + ACK_PAUSE_MS,
       });
     }
@@ -72,13 +74,14 @@ export const fleximAcks: Wire = {
   reply: null,
   async open(port: number, role: Role) {
     const line = await logIn(port, { acks: role === 'receiver' });
-    taken.set(line, { messages: 0, acknowledged: 0, pausesUntil: 0, isDue: false });
+    taken.set(line, { messages: 0, acknowledged: 0, bytes: 0, pausesUntil: 0, isDue: false });
     return line;
   },
   ...frames,
-  taken(line, messages) {
+  taken(line, messages, bytes) {
     const state = taken.get(line) as Taken;
     state.messages += messages;
+    state.bytes += bytes;
     if (!state.isDue) due.push(line);
     state.isDue = true;
     if (isScheduled) return;

@@ -39,7 +39,7 @@ export async function pace(
       if (came % SAMPLE === 0 && !isPayload(frame, payloadAt, cell.bytes))
         fail('other bytes came than were sent');
       times[came++] = performance.now() - readTime(frame, payloadAt);
-      users.wire.taken?.(line, 1);
+      users.wire.taken?.(line, 1, size);
     });
   }
   const write = writer(users, cell);

@@ -73,7 +73,7 @@ export class Traffic {
       const came = Math.floor(line.bytes / size) - line.messages;
       line.messages += came;
       this.delivered += came;
-      wire.taken?.(line, came);
+      wire.taken?.(line, came, length);
       if (flow) this.#owe(flow, came);
       else this.#share(came);
     };

@@ -12,8 +12,8 @@ export interface Wire {
   delivered(to: string, payload: Buffer): Buffer;
   /** What the server answers a sender for each message; null: what it says now and then is noted. */
   readonly reply: string | null;
-  /** So many messages were taken by a receiver. */
-  taken?(line: Line, messages: number): void;
+  /** So many messages, and bytes of their frames, were taken by a receiver. */
+  taken?(line: Line, messages: number, bytes: number): void;
 }
 
 export type Role = 'sender' | 'receiver';

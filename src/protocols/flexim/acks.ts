@@ -3,8 +3,12 @@
 
 /** Between two acknowledgements, for each costs both sides a write, a read and a turn … */
 export const ACK_PAUSE_MS = 2;
-/** … but so many Messages do not wait for it: what a relay keeps longer it keeps outside its processor's cache. */
-export const ACK_AT_ONCE = 64;
+const MANY = 64;
+const MUCH = 8 * 1024; // bytes
+
+/** … but so much does not wait for it: what a relay keeps for longer is gone from its processor's cache. */
+export const isMuch = (messages: number, bytes: number): boolean =>
+  messages >= MANY || bytes >= MUCH;
 
 export class Acks {
   #received = 0;

@@ -10,7 +10,7 @@ import type { Channel } from '../../net/channel.ts';
 import { Connection, type ConnectionHandler } from '../../net/connection.ts';
 import type { DatumOf, Handlers } from '../../wire/datum.ts';
 import type { DialOptions, Person, RelayInfo } from '../protocol.ts';
-import { ACK_AT_ONCE, ACK_PAUSE_MS, Acks } from './acks.ts';
+import { ACK_PAUSE_MS, Acks, isMuch } from './acks.ts';
 import { Entry, greetingDelimiter } from './entry.ts';
 import { answersCommand, replaced, STATUS, stopping } from './status.ts';
 import {
@@ -98,6 +98,7 @@ export class Session implements ConnectionHandler {
   #ackScheduled = false;
   #ackPause: NodeJS.Timeout | null = null; // since the last acknowledgement
   #acknowledged = 0;
+  #unacknowledged = 0; // bytes of Messages that came since
   #sent = 0;
   #heartbeat: NodeJS.Timeout | null = null;
 
@@ -156,7 +157,8 @@ export class Session implements ConnectionHandler {
   /** Message n is safe: the relay may forget it. It hears so at once; of those that follow soon, together. */
   done(n: number): void {
     if (this.#failure || !this.#acks?.done(n) || this.#ackScheduled) return;
-    if (this.#ackPause && this.#acks.safe - this.#acknowledged < ACK_AT_ONCE) return;
+    const messages = this.#acks.safe - this.#acknowledged;
+    if (this.#ackPause && !isMuch(messages, this.#unacknowledged)) return;
     this.#ackScheduled = true;
     setImmediate(() => {
       this.#ackScheduled = false;
@@ -168,6 +170,7 @@ export class Session implements ConnectionHandler {
     if (this.#failure || this.#retiring || !this.#acks) return;
     if (this.#acks.safe === this.#acknowledged) return;
     this.#acknowledged = this.#acks.safe;
+    this.#unacknowledged = 0;
     this.#frame('Command', { cmd: 'ACK', payload: [String(this.#acknowledged)] });
     this.#ackPause ??= setTimeout(() => {
       this.#ackPause = null;
@@ -255,6 +258,7 @@ export class Session implements ConnectionHandler {
   /** Anybody may send us a Message with a nonsensical body: it is passed over. */
   #messageFrame(body: Buffer): void {
     const n = this.#acks?.next() ?? 0;
+    this.#unacknowledged += body.length;
     let message: Message;
     try {
       message = datums.unpack('Message', body);
