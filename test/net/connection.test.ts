@@ -73,6 +73,7 @@ output('room that was reserved goes out behind what was gathered, and counts', a
   await turn();
   connection.end();
   assert.throws(() => connection.reserve(1), TypeError);
+  channel.handler.closed(null);
 });
 
 output('while a write is under way the rest gathers, and goes out as one', async () => {
