@@ -298,6 +298,7 @@ test('calls from inside data of several records: a cut, an end, an answer, and l
     line.give(line.server, Buffer.concat(chunks.slice(0, 2)));
     line.give(line.server, chunks[2] as Buffer);
     assert.is(at.far.bytes.toString(), given, call);
+    line.cut();
   }
   const answered = opened();
   answered.at.far.onData = () => answered.far.write(Buffer.from('yes'), () => {});
