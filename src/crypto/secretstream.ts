@@ -120,10 +120,10 @@ function tried(streams: Streams): Streams {
     streams.begin(header, key),
     streams.begin(header, key),
   ];
-  const room = streamEngine._malloc(4 * TRIED_BYTES);
+  const room = streamEngine._malloc(2 * TRIED_BYTES);
   const isRight = TRIED.every(([length, tag]) => {
     const text = randomBytes(length);
-    const box = room + 2 * TRIED_BYTES;
+    const box = room + TRIED_BYTES;
     streamEngine.HEAPU8.set(text, room);
     const push = streamEngine._crypto_secretstream_xchacha20poly1305_push;
     push(theirs, box, 0, room, length, 0, 0, 0, 0, tag);
@@ -153,7 +153,7 @@ const TRIED = [
   [129, STREAM_TAG.message],
   [1_000, STREAM_TAG.final],
 ] as const;
-const TRIED_BYTES = 1_024;
+const TRIED_BYTES = 1_024; // for a message, and for a box
 
 // ---- the two ends ----
 

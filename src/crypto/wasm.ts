@@ -20,27 +20,23 @@ function signed(value: bigint): Code {
 const two =
   (...operation: number[]) =>
   (a: Code, b: Code): Code => [...a, ...b, ...operation];
+const UNALIGNED = 0;
 const load =
-  (operation: Code, align: number) =>
-  (at: Code, offset = 0): Code => [...at, ...operation, align, ...unsigned(offset)];
+  (...operation: number[]) =>
+  (at: Code, offset = 0): Code => [...at, ...operation, UNALIGNED, ...unsigned(offset)];
 /** A statement. */
 const store =
-  (operation: Code, align: number) =>
-  (at: Code, value: Code, offset = 0): Code => [
-    ...at,
-    ...value,
-    ...operation,
-    align,
-    ...unsigned(offset),
-  ];
+  (...operation: number[]) =>
+  (at: Code, value: Code, offset = 0): Code =>
+    load(...operation)([...at, ...value], offset);
 const vector = (operation: number): Code => [0xfd, ...unsigned(operation)];
 
 export const i32 = {
   of: (value: number): Code => [0x41, ...signed(BigInt(value))],
-  load: load([0x28], 0),
-  load8: load([0x2d], 0),
-  store: store([0x36], 0),
-  store8: store([0x3a], 0),
+  load: load(0x28),
+  load8: load(0x2d),
+  store: store(0x36),
+  store8: store(0x3a),
   isZero: (a: Code): Code => [...a, 0x45],
   /** Signed. */
   isLess: two(0x48),
@@ -48,18 +44,15 @@ export const i32 = {
   sub: two(0x6b),
   and: two(0x71),
   xor: two(0x73),
-  /** The low half of 64 bits. */
-  low: (a: Code): Code => [...a, 0xa7],
 } as const;
 
 export const i64 = {
   of: (value: bigint): Code => [0x42, ...signed(value)],
-  load: load([0x29], 0),
+  load: load(0x29),
   /** 32 bits, with zeros above. */
-  load32: load([0x35], 0),
-  store: store([0x37], 0),
-  store32: store([0x3e], 0),
-  isZero: (a: Code): Code => [...a, 0x50],
+  load32: load(0x35),
+  store: store(0x37),
+  store32: store(0x3e),
   add: two(0x7c),
   sub: two(0x7d),
   mul: two(0x7e),
@@ -78,10 +71,10 @@ export const v128 = {
     ...vector(0x0c),
     ...lanes.flatMap((lane) => [lane & 255, (lane >>> 8) & 255, (lane >>> 16) & 255, lane >>> 24]),
   ],
-  load: load(vector(0x00), 0),
+  load: load(...vector(0x00)),
   /** 32 bits, the same in each lane. */
-  loadEach: load(vector(0x09), 0),
-  store: store(vector(0x0b), 0),
+  loadEach: load(...vector(0x09)),
+  store: store(...vector(0x0b)),
   each: (a: Code): Code => [...a, ...vector(0x11)],
   add: two(...vector(0xae)),
   xor: two(...vector(0x51)),

@@ -47,6 +47,33 @@ pace('messages beyond the rate hold the connection until they are paid for', asy
   });
 });
 
+pace(
+  'what was sent while there was no limit is not owed when there is one, and the other way round',
+  async () => {
+    const clock = new FakeClock();
+    const rate = { messagesPerSecond: 10, messagesBurst: 20 };
+    const limits = liveLimits({ ...DEFAULT_LIMITS, ...CROWD });
+    Object.assign(limits, { messagesPerSecond: Infinity, bytesPerSecond: Infinity });
+    const paces = new Paces(limits, clock);
+    await clock.during(() => {
+      const paper = new Paper();
+      const one = paces.enter('k', paper);
+      one.read(1_000, 1_000);
+      Object.assign(limits, rate);
+      one.read(10, 1_010);
+      assert.is(paper.holds, 0);
+      one.read(10, 1_030);
+      assert.is(paper.holds, 1);
+      Object.assign(limits, { messagesPerSecond: Infinity });
+      clock.pass(1_010);
+      assert.is(paper.holds, 0);
+      one.read(1_000, 9_000);
+      assert.is(paper.holds, 0);
+      one.end(9_000);
+    });
+  },
+);
+
 pace('so do bytes; each chunk costs, and what comes while it is held makes it longer', async () => {
   const { clock, paces } = house({ bytesPerSecond: 1_000, bytesBurst: 3_000 });
   await clock.during(() => {
