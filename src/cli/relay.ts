@@ -26,6 +26,7 @@ import { PorterDoor } from './porter/door.ts';
 import { checkNews, opening, STORE_NAME, storeDirectory } from './store.ts';
 import { type CommstreamWay, commstreamWay } from './ways.ts';
 import { Crew, MAX_WORKERS } from './workers/crew.ts';
+import { boundYoung } from './young.ts';
 
 const NAME = 'flexim-relay';
 const STOP_MS = 4_000; // a stop that takes so much longer than clients may is a hang
@@ -120,6 +121,7 @@ export async function main(args: readonly string[]): Promise<void> {
 
 async function start(read: () => RelaySettings): Promise<void> {
   outliveReaders();
+  boundYoung();
   const settings = read();
   const log = createLog(settings['log-level'] as LogLevel, process.stderr.isTTY);
   const limits = withinDescriptors(limitsOf(settings), log);
