@@ -4,7 +4,10 @@
 
 const LEAST = 512;
 const CLASSES = 10; // 512 bytes to 256 KiB
-const KEPT = 32 * 1024 * 1024; // bytes that wait to be used again
+// Bytes that wait to be used again. A busy relay gets as many back in a burst as it took; what it has to allocate
+// anew is cleared by the kernel first, which costs more than the Messages in it.
+const KEPT = 64 * 1024 * 1024;
+const LOOK_MS = 10_000;
 
 export const NO_BLOCK: Buffer = Buffer.alloc(0);
 
@@ -15,7 +18,9 @@ export const reading: Buffer = Buffer.allocUnsafeSlow(128 * 1024);
 type Noted = ArrayBufferLike & { isFree?: boolean };
 
 const free: Buffer[][] = Array.from({ length: CLASSES }, () => []);
+const spare: number[] = new Array(CLASSES).fill(0); // so many were there all the time since the last look
 let kept = 0;
+let looking: NodeJS.Timeout | null = null;
 
 /** 0 for 512 bytes. */
 const classOf = (size: number): number => (size <= LEAST ? 0 : 23 - Math.clz32(size - 1));
@@ -23,9 +28,11 @@ const classOf = (size: number): number => (size <= LEAST ? 0 : 23 - Math.clz32(s
 /** A block of at least so many bytes, whatever is in them. */
 export function takeBlock(atLeast: number): Buffer {
   const which = classOf(atLeast);
-  const block = free[which]?.pop();
+  const list = free[which];
+  const block = list?.pop();
   const size = LEAST << which;
-  if (!block) return Buffer.allocUnsafeSlow(size);
+  if (!list || !block) return Buffer.allocUnsafeSlow(size);
+  if (list.length < (spare[which] as number)) spare[which] = list.length;
   kept -= size;
   (block.buffer as Noted).isFree = false;
   return block;
@@ -41,7 +48,24 @@ export function giveBlock({ buffer }: Buffer): void {
   (buffer as Noted).isFree = true;
   kept += size;
   free[which]?.push(Buffer.from(buffer));
+  looking ??= setInterval(letSpareGo, LOOK_MS).unref();
 }
+
+/** Half of the blocks that nobody took since the last time are given up: what a busy hour needed goes within a minute. */
+export function letSpareGo(): void {
+  for (const [which, list] of free.entries()) {
+    const gone = Math.ceil((spare[which] as number) / 2);
+    list.splice(0, gone);
+    kept -= gone * (LEAST << which);
+    spare[which] = list.length;
+  }
+  if (kept > 0 || !looking) return;
+  clearInterval(looking);
+  looking = null;
+}
+
+/** Bytes that wait to be used again. */
+export const keptBytes = (): number => kept;
 
 /** As `from.copy(block, at, start, end)`, which takes half as long again. */
 export function fill(block: Buffer, at: number, from: Buffer, start: number, end: number): void {

@@ -34,7 +34,7 @@ export interface ConnectionOptions {
 type Taker = (channel: Channel, early: Buffer) => void;
 
 const LINGER_MS = 5_000;
-const EARLY_BYTES = 64 * 1024;
+const EARLY_BYTES = 48 * 1024; // with what comes then, it mostly fits in a block of 64 KiB
 const SPARSE = 16; // a block that is filled by less than such a part is exchanged for a smaller one
 
 /** Has something to do at the end of a turn of the event loop. */

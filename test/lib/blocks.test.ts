@@ -2,7 +2,7 @@
 
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { giveBlock, NO_BLOCK, takeBlock } from '../../src/lib/blocks.ts';
+import { giveBlock, keptBytes, letSpareGo, NO_BLOCK, takeBlock } from '../../src/lib/blocks.ts';
 
 const test = suite('blocks');
 
@@ -30,6 +30,37 @@ test('a block is given back once', () => {
   assert.throws(() => giveBlock(block.subarray(1)), /given back twice/);
   assert.is(takeBlock(600).buffer, block.buffer);
   giveBlock(block);
+});
+
+const emptied = () => {
+  for (let i = 0; keptBytes() > 0 && i < 100; i++) letSpareGo();
+  assert.is(keptBytes(), 0);
+};
+
+test('64 MiB wait at most', () => {
+  const all = Array.from({ length: 300 }, () => takeBlock(256 * 1024));
+  for (const block of all) giveBlock(block);
+  assert.ok(keptBytes() > 63 * 1024 * 1024 && keptBytes() <= 64 * 1024 * 1024, `${keptBytes()}`);
+});
+
+test('what nobody takes for a while is given up, half of it each time; what is in use stays', () => {
+  emptied();
+  const size = 65_536;
+  const many = Array.from({ length: 16 }, () => takeBlock(size));
+  for (const block of many) giveBlock(block);
+  letSpareGo(); // they have only come
+  assert.is(keptBytes(), 16 * size);
+  const used = [takeBlock(size), takeBlock(size)];
+  for (const block of used) giveBlock(block);
+  letSpareGo(); // two were in use; of fourteen seven go
+  const of64 = () => {
+    const found = new Set(many.map((block) => block.buffer));
+    const taken = Array.from({ length: 16 }, () => takeBlock(size));
+    for (const block of taken) giveBlock(block);
+    return taken.filter((block) => found.has(block.buffer)).length;
+  };
+  assert.is(of64(), 9);
+  emptied();
 });
 
 test('other memory is not taken', () => {
