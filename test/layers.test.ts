@@ -77,6 +77,7 @@ const PACKAGES: Readonly<
   'get-east-asian-width': { in: 'cli/', why: 'columns of a terminal concern programs alone' },
   'smol-toml': { in: 'cli/', why: 'settings files are for programs' },
   'node:net': { in: 'net/', why: 'sockets are opened in one folder, behind Channel' },
+  'node:v8': { in: 'cli/young.ts', why: 'the heap is of the whole process, and the program’s' },
   'node:tty': { in: 'cli/', why: 'terminals belong to the programs' },
   'node:dns/promises': { in: 'cli/doctor/', why: 'who connects leaves names to the system' },
   'node:readline': { in: 'cli/', why: 'lines of stdin are for programs' },
