@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { YOUNG_BYTES } from '../../src/cli/young.ts';
+import { RelayProcess, withHome } from './program.ts';
 
 const test = suite('young');
 
@@ -18,5 +19,28 @@ test('it grows to its bound and no further', () => {
   assert.is(most('bound'), 2 * YOUNG_BYTES);
   assert.ok(most('free') > 2 * YOUNG_BYTES, 'nothing was to be bounded');
 });
+
+// In the relay: says when the flag is set, which V8 does not tell.
+const HEARD = `data:text/javascript,
+import v8 from 'node:v8';
+import { syncBuiltinESMExports } from 'node:module';
+const set = v8.setFlagsFromString;
+v8.setFlagsFromString = (flag) => {
+  set(flag);
+  console.error(JSON.stringify({ msg: flag.replace(/=.*/, '') }));
+};
+syncBuiltinESMExports();`;
+
+test(
+  'a relay bounds it, and looks again',
+  withHome(async (home) => {
+    const relay = new RelayProcess(home, [], { node: ['--import', HEARD] });
+    try {
+      await relay.logged('--semi-space-growth-factor', 2);
+    } finally {
+      await relay.stop('SIGKILL');
+    }
+  }),
+);
 
 test.run();

@@ -1,5 +1,6 @@
 // Memory that is used again: sizes, and that a block has one owner.
 
+import { mock } from 'node:test';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { giveBlock, keptBytes, letSpareGo, NO_BLOCK, takeBlock } from '../../src/lib/blocks.ts';
@@ -61,6 +62,24 @@ test('what nobody takes for a while is given up, half of it each time; what is i
   };
   assert.is(of64(), 9);
   emptied();
+});
+
+test('it happens by itself, every ten seconds, until none waits', () => {
+  emptied();
+  for (let time = 0; time < 2; time++) {
+    mock.timers.enable({ apis: ['setInterval'] }); // anew: one that is cleared in its own turn, they set again
+    try {
+      giveBlock(takeBlock(65_536));
+      mock.timers.tick(10_000);
+      assert.is(keptBytes(), 65_536); // it has only come
+      mock.timers.tick(9_999);
+      assert.is(keptBytes(), 65_536);
+      mock.timers.tick(1);
+      assert.is(keptBytes(), 0);
+    } finally {
+      mock.timers.reset();
+    }
+  }
 });
 
 test('other memory is not taken', () => {
