@@ -16,6 +16,8 @@ export interface Plan {
   /** Who takes part, in place of the relay and its peers. */
   readonly rivals?: Field;
   readonly progress: (line: string) => void;
+  /** The load adds no pauses of its own. */
+  readonly calm?: boolean;
 }
 
 type Field = (servers: Servers) => Promise<readonly Rival[]>;
@@ -50,7 +52,7 @@ export function match(plan: Plan): Promise<Score<Rate>[]> {
 /** The same at a set rate. */
 export function paced(plan: Plan, rate: number): Promise<Score<Delay>[]> {
   const how = { rate, ...spanOf(plan) };
-  return playing(plan, everybody(plan), async (loader, rivals) => {
+  return playing({ ...plan, calm: true }, everybody(plan), async (loader, rivals) => {
     for (const rival of rivals)
       for (const cell of plan.cells) await loader.pace(rival, cell, { ...how, ...WARM_UP });
     return eachCell(plan, rivals, (rival, cell) => loader.pace(rival, cell, how));
@@ -71,12 +73,12 @@ const everybody =
   ];
 
 async function playing<T>(
-  { isPinned, cells, progress }: Plan,
+  { isPinned, cells, progress, calm }: Plan,
   field: Field,
   play: (loader: Loader, rivals: readonly Rival[]) => Promise<T>,
 ): Promise<T> {
   const servers = new Servers(isPinned ? SERVER_CORE : null);
-  const loader = new Loader(isPinned ? LOAD_CORE : null);
+  const loader = new Loader(isPinned ? LOAD_CORE : null, { calm });
   try {
     const rivals = await field(servers);
     const pairs = Math.min(MOST_PAIRS, Math.max(...cells.map((each) => each.pairs), 16));

@@ -22,6 +22,7 @@ export interface Delay {
 
 const PATIENCE_MS = 20_000;
 const SAMPLE = 64;
+const RING = 2_048; // messages of one sender that may be under way
 
 export async function pace(
   users: Users,
@@ -35,22 +36,30 @@ export async function pace(
   const { length: size, payloadAt } = layout(users, cell);
   for (const line of users.senders) line.take = () => {};
   for (const line of users.receivers.slice(0, cell.pairs)) {
-    receive(line, size, (frame) => {
-      if (came % SAMPLE === 0 && !isPayload(frame, payloadAt, cell.bytes))
+    receive(line, size, (bytes, at) => {
+      if (came % SAMPLE === 0 && !isPayload(bytes, at + payloadAt, cell.bytes))
         fail('other bytes came than were sent');
-      times[came++] = performance.now() - readTime(frame, payloadAt);
+      times[came++] = performance.now() - readTime(bytes, at + payloadAt);
       users.wire.taken?.(line, 1, size);
     });
   }
   const write = writer(users, cell);
+  globalThis.gc?.(); // now, and not in the middle
   const began = performance.now();
   const [server, own] = [cpuOf(pid), ownCpu()];
-  for (let sent = 0; sent < total; ) {
-    const due = Math.min(total, Math.floor(((performance.now() - began) * rate) / 1_000));
-    if (due > sent) write(sent, due, (n) => began + (n * 1_000) / rate);
-    sent = Math.max(sent, due);
-    await new Promise((resolve) => setImmediate(resolve));
-  }
+  await new Promise<void>((resolve) => {
+    let sent = 0;
+    const turn = () => {
+      const late = Math.floor(((performance.now() - began) * rate) / 1_000);
+      // What is not there yet must not be overwritten; a message that waits for that is late all the same.
+      const due = Math.min(total, late, came + RING * cell.pairs);
+      if (due > sent) write(sent, due, (n) => began + (n * 1_000) / rate);
+      sent = Math.max(sent, due);
+      if (sent < total) setImmediate(turn);
+      else resolve();
+    };
+    turn();
+  });
   const seconds = (performance.now() - began) / 1_000;
   const after = cpuOf(pid);
   const loadCpu = (ownCpu() - own) / seconds;
@@ -65,40 +74,57 @@ export async function pace(
   };
 }
 
-function receive(line: Line, size: number, frame: (bytes: Buffer) => void): void {
-  let rest = Buffer.alloc(0);
-  line.take = (memory, length) => {
-    const came = memory.subarray(0, length);
-    const bytes = rest.length > 0 ? Buffer.concat([rest, came]) : came;
+function receive(line: Line, size: number, frame: (bytes: Buffer, at: number) => void): void {
+  const rest = Buffer.alloc(size); // of a message that came in two pieces
+  let kept = 0;
+  line.take = (bytes, length) => {
     let at = 0;
-    for (; at + size <= bytes.length; at += size) frame(bytes.subarray(at, at + size));
-    rest = Buffer.from(bytes.subarray(at));
+    if (kept > 0) {
+      at = bytes.copy(rest, kept, 0, Math.min(length, size - kept));
+      kept += at;
+      if (kept < size) return;
+      frame(rest, 0);
+    }
+    for (; at + size <= length; at += size) frame(bytes, at);
+    kept = bytes.copy(rest, 0, at, length);
   };
 }
 
-/** Writes the messages from..to; sender after sender has one. */
+/**
+ * Writes the messages from..to; sender after sender has one. They lie ready, and only the time is put in: a load that
+ * collects garbage would be what is measured.
+ */
 function writer(users: Users, cell: Cell) {
   const { pairs } = cell;
-  const blocks = Array.from({ length: pairs }, (_, nth) => sentBlock(users, cell, nth));
-  const frame = (blocks[0]?.bytes.length ?? 0) / (blocks[0]?.count ?? 1) / 2;
+  const rings = Array.from({ length: pairs }, (_, nth) => ring(users, cell, nth));
   const first = users.receivers[target(cell, 0, 0)] as Line;
   const payload = makePayload(cell.bytes, 0, 0);
-  const payloadAt = users.wire.sent(first.name, payload).indexOf(payload);
+  const frame = users.wire.sent(first.name, payload);
+  const [size, payloadAt] = [frame.length, frame.indexOf(payload)];
   return (from: number, to: number, timeOf: (n: number) => number) => {
-    const pieces = new Map<number, Buffer[]>();
-    for (let n = from; n < to; n++) {
-      const sender = n % pairs;
-      const { bytes, count } = blocks[sender] as (typeof blocks)[number];
-      const at = (Math.floor(n / pairs) % count) * frame;
-      const copy = Buffer.from(bytes.subarray(at, at + frame));
-      writeTime(copy, payloadAt, timeOf(n));
-      const mine = pieces.get(sender);
-      if (mine) mine.push(copy);
-      else pieces.set(sender, [copy]);
+    for (let next = from; next < Math.min(to, from + pairs); next++) {
+      const sender = next % pairs;
+      const { memory, count } = rings[sender] as (typeof rings)[number];
+      const { socket } = users.senders[sender] as Line;
+      let start = (Math.floor(next / pairs) % count) * size;
+      let at = start;
+      for (let n = next; n < to; n += pairs) {
+        if (at === memory.length) {
+          socket.write(memory.subarray(start));
+          start = at = 0;
+        }
+        writeTime(memory, at + payloadAt, timeOf(n));
+        at += size;
+      }
+      socket.write(memory.subarray(start, at));
     }
-    for (const [sender, mine] of pieces)
-      users.senders[sender]?.socket.write(
-        mine.length === 1 ? (mine[0] as Buffer) : Buffer.concat(mine),
-      );
   };
+}
+
+/** A sender's block, as often as it takes to have RING messages. */
+function ring(users: Users, cell: Cell, sender: number) {
+  const { bytes, count } = sentBlock(users, cell, sender);
+  const times = Math.ceil(RING / count);
+  const memory = Buffer.concat(Array<Buffer>(times).fill(bytes.subarray(0, bytes.length / 2)));
+  return { memory, count: count * times };
 }
