@@ -24,7 +24,7 @@ export interface Channel {
   open(handler: ChannelHandler): void;
   /** It is to last: from here on the system asks now and then whether the other side is still there. */
   keep(): void;
-  /** `written` is called when the system has taken all the bytes, and not when it never will. */
+  /** `written` is called when the system has taken all the bytes, behind this call, and not when it never will. */
   write(bytes: Uint8Array, written: () => void): void;
   pause(): void;
   resume(): void;

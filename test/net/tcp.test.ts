@@ -159,6 +159,62 @@ for (const who of ['we', 'the other side'])
     await once(server.close(), 'close');
   });
 
+test('a write that fails ends a channel that is not read from', async () => {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const accepted = once(server, 'connection');
+  const { port } = server.address() as AddressInfo;
+  const channel = await dialTcp({ host: '127.0.0.1', port }, patient);
+  const [socket] = await accepted;
+  const closed = new Promise<Error | null>((resolve) =>
+    channel.open({ data: () => {}, closed: resolve }),
+  );
+  channel.pause();
+  socket.resetAndDestroy();
+  await once(socket, 'close');
+  const written: number[] = [];
+  channel.write(Buffer.alloc(1), () => written.push(1));
+  assert.match(String(await closed), /ECONNRESET|EPIPE/);
+  assert.equal(written, []);
+  await once(server.close(), 'close');
+});
+
+test('pieces of any size are told once, in order, behind the call that writes them, and all come before the end', async () => {
+  const server = createServer({ pauseOnConnect: true }).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const accepted = once(server, 'connection');
+  const { port } = server.address() as AddressInfo;
+  const channel = await dialTcp({ host: '127.0.0.1', port }, patient);
+  const [socket] = await accepted;
+  const closed = new Promise((resolve) => channel.open({ data: () => {}, closed: resolve }));
+  const told: string[] = [];
+  let isInside = false;
+  const write = (name: string, bytes: number) => {
+    isInside = true;
+    channel.write(Buffer.alloc(bytes, name), () => told.push(isInside ? `${name} inside` : name));
+    isInside = false;
+  };
+  write('a', 1);
+  write('b', 2);
+  await new Promise(setImmediate);
+  assert.equal(told, ['a', 'b']); // the system took them at once
+  write('c', 1);
+  write('d', 32 * 1024 * 1024); // more than it takes
+  write('e', 1);
+  channel.end();
+  await new Promise(setImmediate);
+  assert.equal(told, ['a', 'b', 'c']);
+  const came: Buffer[] = [];
+  socket.on('data', (bytes: Buffer) => came.push(bytes)).resume();
+  await Promise.all([closed, once(socket, 'end')]);
+  assert.equal(told, ['a', 'b', 'c', 'd', 'e']);
+  const text = Buffer.concat(came).toString('latin1');
+  assert.is(text.length, 32 * 1024 * 1024 + 5);
+  assert.ok(/^abbcd+e$/.test(text));
+  socket.destroy();
+  await once(server.close(), 'close');
+});
+
 test('both sides read into the memory that all sockets share', async () => {
   const memories: ArrayBufferLike[] = [];
   const over: Promise<void>[] = [];
