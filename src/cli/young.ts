@@ -17,8 +17,12 @@ export function bound(): void {
   setFlagsFromString(`--semi-space-growth-factor=${youngBytes() < 2 * YOUNG_BYTES ? 2 : 1}`);
 }
 
-/** From now on, again and again: V8 makes it smaller by itself when there is little to do. */
+/**
+ * From now on, again and again: V8 makes it smaller by itself when there is little to do. So little survives a
+ * scavenge that to wake helpers for it takes longer than the rest of it.
+ */
 export function boundYoung(): void {
+  setFlagsFromString('--no-parallel-scavenge');
   bound();
   setInterval(bound, LOOK_MS).unref();
 }

@@ -32,10 +32,11 @@ v8.setFlagsFromString = (flag) => {
 syncBuiltinESMExports();`;
 
 test(
-  'a relay bounds it, and looks again',
+  'a relay bounds it, and looks again; no helper is woken for a scavenge',
   withHome(async (home) => {
     const relay = new RelayProcess(home, [], { node: ['--import', HEARD] });
     try {
+      await relay.logged('--no-parallel-scavenge');
       await relay.logged('--semi-space-growth-factor', 2);
     } finally {
       await relay.stop('SIGKILL');
