@@ -14,10 +14,15 @@ export const NO_BLOCK: Buffer = Buffer.alloc(0);
 /** What was read last, by whomever: it is dealt with before anything else is read. */
 export const reading: Buffer = Buffer.allocUnsafeSlow(128 * 1024);
 
-/** Memory with a note on it. */
-type Noted = ArrayBufferLike & { isFree?: boolean };
+/** All of a piece of memory, with a note whether it waits here. */
+interface Block extends Buffer {
+  isFree?: boolean;
+}
 
-const free: Buffer[][] = Array.from({ length: CLASSES }, () => []);
+/** Its memory names it, for who has but a part of it; to ask a Buffer for its memory takes long. */
+type Memory = ArrayBufferLike & { block?: Block };
+
+const free: Block[][] = Array.from({ length: CLASSES }, () => []);
 const spare: number[] = new Array(CLASSES).fill(0); // so many were there all the time since the last look
 let kept = 0;
 let looking: NodeJS.Timeout | null = null;
@@ -31,23 +36,33 @@ export function takeBlock(atLeast: number): Buffer {
   const list = free[which];
   const block = list?.pop();
   const size = LEAST << which;
-  if (!list || !block) return Buffer.allocUnsafeSlow(size);
+  if (!list || !block) return newBlock(size);
   if (list.length < (spare[which] as number)) spare[which] = list.length;
   kept -= size;
-  (block.buffer as Noted).isFree = false;
+  block.isFree = false;
+  return block;
+}
+
+function newBlock(size: number): Block {
+  const block: Block = Buffer.allocUnsafeSlow(size);
+  block.isFree = false;
+  (block.buffer as Memory).block = block;
   return block;
 }
 
 /** Takes back a block of `takeBlock`, or a part of it. Nobody reads it any more. */
-export function giveBlock({ buffer }: Buffer): void {
-  const size = buffer.byteLength;
+export function giveBlock(bytes: Buffer): void {
+  const isWhole = (bytes as Block).isFree !== undefined;
+  const block: Block | undefined = isWhole ? bytes : (bytes.buffer as Memory).block;
+  if (!block) return;
+  const size = block.length;
   const which = classOf(size);
-  if (which >= CLASSES || size !== LEAST << which || kept + size > KEPT) return;
+  if (which >= CLASSES || kept + size > KEPT) return;
   // Two owners would read each other's Messages.
-  if ((buffer as Noted).isFree) throw new Error('a block was given back twice');
-  (buffer as Noted).isFree = true;
+  if (block.isFree) throw new Error('a block was given back twice');
+  block.isFree = true;
   kept += size;
-  free[which]?.push(Buffer.from(buffer));
+  free[which]?.push(block);
   looking ??= setInterval(letSpareGo, LOOK_MS).unref();
 }
 
@@ -69,5 +84,6 @@ export const keptBytes = (): number => kept;
 
 /** As `from.copy(block, at, start, end)`, which takes half as long again. */
 export function fill(block: Buffer, at: number, from: Buffer, start: number, end: number): void {
-  block.set(new Uint8Array(from.buffer, from.byteOffset + start, end - start), at);
+  if (end - start === from.length) block.set(from, at);
+  else block.set(new Uint8Array(from.buffer, from.byteOffset + start, end - start), at);
 }

@@ -12,10 +12,10 @@ export interface ConnectionHandler {
   run?(bytes: Buffer, start: number, end: number): number;
   failed(error: Error): void;
   /**
-   * A piece of the output, from this place on, was handed to the channel; it does not change any more.
-   * True: it is kept, and given back by `recycle`, or never.
+   * A piece of the output, from this place on, was handed to the channel: block[0..length), which does not
+   * change any more. True: the block is kept, and given back by `recycle`, or never.
    */
-  handed?(start: number, bytes: Buffer): boolean;
+  handed?(start: number, block: Buffer, length: number): boolean;
   /** The output is written up to this place. */
   written?(position: number): void;
   /** So many bytes came, and what could be cut of them was; not called while it is ending. */
@@ -42,17 +42,20 @@ interface Gathering {
   turned(): void;
 }
 
-let dirty: Gathering[] = [];
+const NONE: never[] = [];
+let dirty: Gathering[] = NONE;
 
 export function atTurnsEnd(gathering: Gathering): void {
-  if (dirty.push(gathering) === 1) setImmediate(flushAll);
+  if (dirty.length > 0) return void dirty.push(gathering);
+  dirty = [gathering]; // mostly it is the only one: `push` would make room for seventeen
+  setImmediate(flushAll);
 }
 
 /** Writes what all connections have gathered; at the end of each turn it comes by itself. */
 export function flushAll(): void {
   // What goes over a trunk makes another one dirty.
   for (let turn = dirty; turn.length > 0; turn = dirty) {
-    dirty = [];
+    dirty = NONE;
     for (const each of turn) each.turned();
   }
 }
@@ -65,7 +68,7 @@ export class Connection {
   #block: Buffer = NO_BLOCK; // output gathered since the last write: #block[0..#filled)
   #filled = 0;
   #usual = 0; // bytes of the last write: so large is the next block
-  #handed: Buffer = NO_BLOCK; // what is being written
+  #handed: Buffer = NO_BLOCK; // the block that is being written
   #isKept = false; // by the handler
   #writing = 0; // bytes handed to the channel, not yet written
   #written = 0; // bytes written in all
@@ -199,38 +202,38 @@ export class Connection {
     this.flush();
   }
 
-  /** What goes out next; who keeps it must not keep a large block for a few bytes. */
+  /** What goes out next is in it; who keeps it must not keep a large block for a few bytes. */
   #gathered(): Buffer {
     const [block, filled] = [this.#block, this.#filled];
-    if (filled * SPARSE >= block.length) return block.subarray(0, filled);
+    if (filled * SPARSE >= block.length) return block;
     const small = takeBlock(filled);
-    if (small.length < block.length) {
-      block.copy(small, 0, 0, filled);
-      giveBlock(block);
-      return small.subarray(0, filled);
+    if (small.length >= block.length) {
+      giveBlock(small);
+      return block;
     }
-    giveBlock(small);
-    return block.subarray(0, filled);
+    block.copy(small, 0, 0, filled);
+    giveBlock(block);
+    return small;
   }
 
-  /** The handler needs a piece no more that it kept. */
-  recycle(bytes: Buffer): void {
-    if (bytes === this.#handed) this.#isKept = false;
-    else giveBlock(bytes);
+  /** The handler needs a block no more that it kept. */
+  recycle(block: Buffer): void {
+    if (block === this.#handed) this.#isKept = false;
+    else giveBlock(block);
   }
 
   /** Writes what was gathered, unless a write is under way: then that write's end does it. */
   flush(): void {
     if (this.#over) return;
     if (this.#filled > 0 && this.#writing === 0) {
-      this.#writing = this.#filled;
-      this.#usual = this.#filled;
-      const bytes = this.#gathered();
+      const [block, length] = [this.#gathered(), this.#filled];
+      this.#writing = length;
+      this.#usual = length;
       this.#block = NO_BLOCK;
       this.#filled = 0;
-      this.#handed = bytes;
-      this.#isKept = this.#handler.handed?.(this.#written, bytes) ?? false;
-      this.channel.write(bytes, this.#wrote);
+      this.#handed = block;
+      this.#isKept = this.#handler.handed?.(this.#written, block, length) ?? false;
+      this.channel.write(block.subarray(0, length), this.#wrote);
     }
     if (this.#ending && this.#filled === 0 && !this.#ended) {
       this.#ended = true;
@@ -259,7 +262,7 @@ export class Connection {
   /** Hands over what no write has begun for. It is written all the same, unless the connection ends. */
   surrender(): void {
     if (this.#filled === 0) return;
-    this.#handler.handed?.(this.#written + this.#writing, this.#block.subarray(0, this.#filled));
+    this.#handler.handed?.(this.#written + this.#writing, this.#block, this.#filled);
   }
 
   /** Stops reading and cutting until as many `release` calls; frames already cut stay delivered. */
@@ -285,7 +288,11 @@ export class Connection {
   release(): void {
     if (--this.#holds > 0 || this.#over) return;
     this.#ahead = 0;
-    this.#guard(() => this.#reader.resume());
+    try {
+      this.#reader.resume();
+    } catch (error) {
+      this.#failed(error);
+    }
     if (this.#holds === 0 && !this.#over) this.channel.resume();
   }
 
@@ -316,11 +323,13 @@ export class Connection {
   data(chunk: Buffer): void {
     if (this.#over || (this.#ending && !this.#readsOn)) return;
     this.#received += chunk.length;
-    this.#guard(() => {
+    try {
       this.#reader.push(chunk);
       if (this.#reader.pending > this.#ahead) this.#readNoFurther();
       if (!this.#ending && !this.#over) this.#handler.read?.(chunk.length);
-    });
+    } catch (error) {
+      this.#failed(error);
+    }
   }
 
   closed(error: Error | null): void {
@@ -336,12 +345,8 @@ export class Connection {
     this.#handler.closed(error);
   }
 
-  #guard(work: () => void): void {
-    try {
-      work();
-    } catch (error) {
-      this.#handler.failed(error instanceof Error ? error : new Error(String(error)));
-    }
+  #failed(error: unknown): void {
+    this.#handler.failed(error instanceof Error ? error : new Error(String(error)));
   }
 
   #grow(atLeast: number): void {

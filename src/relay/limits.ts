@@ -132,7 +132,7 @@ export function rateOf<Name extends keyof Limits>(
 ): Rate {
   return {
     get perSecond() {
-      return limits[count] / per;
+      return per === 1 ? limits[count] : limits[count] / per; // a quotient would be a new number each time
     },
     get burst() {
       return limits[burst];

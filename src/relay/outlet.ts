@@ -120,8 +120,12 @@ export class Outlet implements Reader {
 
   /** How long ago something was last taken from it, in milliseconds; 0 when nothing waits. */
   idle(now: number): number {
-    const waits = this.#window.count > 0 || this.member.waiting > 0;
-    return waits ? now - this.#progress : 0;
+    return this.#waits ? now - this.#progress : 0;
+  }
+
+  /** Something is to be taken. */
+  get #waits(): boolean {
+    return this.#window.count > 0 || this.member.waiting > 0;
   }
 
   /** Everything that was acknowledged is off the disk, as far as the disk allows. */
@@ -257,10 +261,10 @@ export class Outlet implements Reader {
 
   // ---- what becomes of it ----
 
-  /** A piece of the output was handed to the channel. */
-  handed(start: number, bytes: Buffer): boolean {
+  /** A piece of the output, block[0..length), was handed to the channel. */
+  handed(start: number, block: Buffer, length: number): boolean {
     if (this.#isOver) return false;
-    const isKept = this.#window.keep(start, bytes);
+    const isKept = this.#window.keep(start, block, length);
     this.#account();
     return isKept;
   }
@@ -268,10 +272,11 @@ export class Outlet implements Reader {
   /** The output is written up to here. Without acknowledgements it is delivered then. */
   written(position: number): void {
     if (this.#isOver) return; // another may have taken the mailbox on
-    this.#progress = this.#options.clock.now();
     const before = this.#window.count;
     const last = this.#window.forgetTo(position, this.#acks ? this.#before : before);
     if (this.#acks) this.#before -= before - this.#window.count;
+    // Who has nothing more to take is not slow; #begin is the next to ask for the time.
+    if (this.#waits) this.#progress = this.#options.clock.now();
     this.#delivered(last);
     if (this.#senders && !this.#lags(1 / 8)) this.#letGo();
   }

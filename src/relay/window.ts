@@ -11,20 +11,21 @@ export interface Sent {
   readonly frame: Buffer;
 }
 
-interface Block {
+interface Kept {
   readonly start: number; // place of its first byte in the output
-  readonly bytes: Buffer;
+  readonly block: Buffer;
+  readonly length: number; // so much of it was handed on
 }
 
 /** Who takes back blocks that nobody needs any more. */
 export interface Recycler {
-  recycle(bytes: Buffer): void;
+  recycle(block: Buffer): void;
 }
 
 const NO_NUMBERS = new Float64Array(0);
 const NO_LENGTHS = new Uint32Array(0);
 const NO_SENDERS: (string | null)[] = [];
-const NO_BLOCKS: Block[] = [];
+const NO_BLOCKS: Kept[] = [];
 
 export class Window {
   // An idle connection owns none of these.
@@ -38,7 +39,7 @@ export class Window {
   #entries = 0;
   #isOpen = false; // the last entry may grow: it is not handed on yet, so it will lie in one block
   #lastNeeded = -1; // where the last begins that is nowhere else
-  #blocks: Block[] = NO_BLOCKS;
+  #blocks: Kept[] = NO_BLOCKS;
   count = 0;
   /** Bytes of the Messages in it. */
   bytes = 0;
@@ -153,13 +154,13 @@ export class Window {
     return isStored ? number + some - 1 : 0;
   }
 
-  /** A piece of output was handed on; it is kept, and true, when something in it may be needed. */
-  keep(start: number, bytes: Buffer): boolean {
+  /** block[0..length) was handed on; it is kept, and true, when something in it may be needed. */
+  keep(start: number, block: Buffer, length: number): boolean {
     this.#isOpen = false;
     if (this.#lastNeeded < start) return false;
-    if (this.#blocks === NO_BLOCKS) this.#blocks = [];
-    this.#blocks.push({ start, bytes });
-    this.held += bytes.buffer.byteLength;
+    if (this.#blocks === NO_BLOCKS) this.#blocks = [{ start, block, length }];
+    else this.#blocks.push({ start, block, length });
+    this.held += block.length;
     return true;
   }
 
@@ -167,10 +168,10 @@ export class Window {
   release(to?: Recycler): void {
     const from = this.count === 0 ? Number.POSITIVE_INFINITY : (this.#starts[this.#head] as number);
     let gone = 0;
-    for (const { start, bytes } of this.#blocks) {
-      if (start + bytes.length > from) break;
-      this.held -= bytes.buffer.byteLength;
-      to?.recycle(bytes);
+    for (const { start, block, length } of this.#blocks) {
+      if (start + length > from) break;
+      this.held -= block.length;
+      to?.recycle(block);
       gone++;
     }
     if (gone === 0) return;
@@ -189,16 +190,16 @@ export class Window {
       const sender = this.#senders[at] ?? null;
       if (sender === null) continue;
       const place = this.#starts[at] as number;
-      let block = this.#blocks[nth];
-      while (block && place >= block.start + block.bytes.length) block = this.#blocks[++nth];
-      if (!block) break;
+      let kept = this.#blocks[nth];
+      while (kept && place >= kept.start + kept.length) kept = this.#blocks[++nth];
+      if (!kept) break;
       this.#senders[at] = null;
       const length = this.#lengths[at] as number;
       for (let k = 0; k < (this.#counts[at] as number); k++) {
-        const start = place - block.start + k * length;
+        const start = place - kept.start + k * length;
         // What #extend puts together was not handed on in between.
-        if (start + length > block.bytes.length) throw new Error('a Message lies in two blocks');
-        const frame = block.bytes.subarray(start, start + length);
+        if (start + length > kept.length) throw new Error('a Message lies in two blocks');
+        const frame = kept.block.subarray(start, start + length);
         yield { number: (this.#numbers[at] as number) + k, sender, frame };
       }
     }

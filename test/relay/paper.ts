@@ -93,7 +93,8 @@ export class Paper implements Member {
 
   surrender(): void {
     if (this.#gathered.length === 0) return;
-    this.outlet.handed(this.#written + sum(this.#writing), blockOf(this.#gathered));
+    const block = blockOf(this.#gathered);
+    this.outlet.handed(this.#written + sum(this.#writing), block, block.length);
   }
 
   /** What was gathered is handed on, unless a write is under way. */
@@ -101,7 +102,8 @@ export class Paper implements Member {
     if (this.isOver || this.#writing.length > 0 || this.#gathered.length === 0) return;
     this.#writing = this.#gathered;
     this.#gathered = [];
-    this.outlet.handed(this.#written, blockOf(this.#writing));
+    const block = blockOf(this.#writing);
+    this.outlet.handed(this.#written, block, block.length);
   }
 
   /** The write that is under way has ended; `done` is called before anybody is told. */

@@ -140,9 +140,8 @@ export class Pair {
     if (this.#output.length === 0) return;
     const block = Buffer.allocUnsafeSlow(this.#output.length + 7); // not all of it is used
     this.#output.copy(block);
-    const bytes = block.subarray(0, this.#output.length);
-    this.fast.keep(this.#handedTo, bytes);
-    this.slow.keep(this.#handedTo, bytes);
+    this.fast.keep(this.#handedTo, block, this.#output.length);
+    this.slow.keep(this.#handedTo, block.subarray(0, this.#output.length));
     this.#handedTo += this.#output.length;
     this.#output = Buffer.alloc(0);
   }

@@ -47,14 +47,14 @@ test('what is on the disk, or not needed, keeps no output', () => {
   const window = new Window();
   window.push(1, null, 0, 10);
   window.push(0, null, 10, 10);
-  window.keep(0, Buffer.allocUnsafeSlow(20));
+  window.keep(0, Buffer.allocUnsafeSlow(20), 20);
   assert.is(window.held, 0);
   window.push(2, 'a', 20, 10);
-  window.keep(20, Buffer.allocUnsafeSlow(10));
+  window.keep(20, Buffer.allocUnsafeSlow(10), 10);
   assert.is(window.held, 10);
   assert.is([...window.takeNeeded()].length, 1);
   assert.is(window.held, 0);
-  window.keep(30, Buffer.allocUnsafeSlow(10));
+  window.keep(30, Buffer.allocUnsafeSlow(10), 10);
   assert.is(window.held, 0);
 });
 
@@ -62,7 +62,7 @@ test('numbers and places go as far as a connection can', () => {
   const window = new Window();
   const far = 2 ** 48 - 1;
   window.push(far, 'a', far, 5);
-  window.keep(far - 3, Buffer.from('...after'));
+  window.keep(far - 3, Buffer.from('...after'), 8);
   const [sent] = [...window.takeNeeded()];
   assert.equal([sent?.number, sent?.frame.toString()], [far, 'after']);
   assert.is(window.shift(), far);

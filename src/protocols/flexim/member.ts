@@ -11,7 +11,7 @@ import type { Pace } from '../../relay/paces.ts';
 import type { Relay } from '../../relay/relay.ts';
 import type { DatumOf } from '../../wire/datum.ts';
 import { acksProblem, answerCommand, ownUser, pong } from './commands.ts';
-import { LEAST_ACK, plainAck, plainTo, Run } from './runs.ts';
+import { LEAST_ACK, plainAck, plainTo, Run, viewOn } from './runs.ts';
 import { messageEvent, REFUSED, statusFrame } from './status.ts';
 import {
   type Command,
@@ -107,8 +107,8 @@ export class Member implements Routed, Sender {
     this.#connection.reply(statusFrame('queueSent'));
   }
 
-  recycle(bytes: Buffer): void {
-    this.#connection.recycle(bytes);
+  recycle(block: Buffer): void {
+    this.#connection.recycle(block);
   }
 
   surrender(): void {
@@ -123,8 +123,8 @@ export class Member implements Routed, Sender {
     this.#visitor.leave(statusFrame('replaced', 'replaced by a newer login'));
   }
 
-  handed(start: number, bytes: Buffer): boolean {
-    return this.#outlet?.handed(start, bytes) ?? false;
+  handed(start: number, block: Buffer, length: number): boolean {
+    return this.#outlet?.handed(start, block, length) ?? false;
   }
 
   written(position: number): void {
@@ -165,7 +165,7 @@ export class Member implements Routed, Sender {
    */
   run(bytes: Buffer, start: number, end: number): number {
     if (end - start < LEAST_ACK) return start;
-    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+    const view = viewOn(bytes);
     let at = start;
     run.bytes = bytes;
     for (this.#isRunning = true; this.#isRunning; ) {

@@ -28,6 +28,21 @@ export function plainTo(view: DataView, start: number, end: number): number {
 }
 
 const NOTHING: Buffer = Buffer.alloc(0);
+let viewed = NOTHING;
+let view = viewOf(NOTHING);
+
+/** A view of them: mostly the very same bytes come again, with other content (net/socket.ts). */
+export function viewOn(bytes: Buffer): DataView {
+  if (bytes !== viewed) {
+    view = viewOf(bytes);
+    viewed = bytes;
+  }
+  return view;
+}
+
+function viewOf({ buffer, byteOffset, length }: Buffer): DataView {
+  return new DataView(buffer, byteOffset, length);
+}
 
 /** Messages of one sender to one recipient, bytes[start..end), and the length of each. */
 export class Run {

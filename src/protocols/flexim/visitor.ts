@@ -61,8 +61,8 @@ export class Visitor implements ConnectionHandler {
     if (!this.#isLeaving) this.#member?.read(bytes);
   }
 
-  handed(start: number, bytes: Buffer): boolean {
-    return this.#member?.handed(start, bytes) ?? false;
+  handed(start: number, block: Buffer, length: number): boolean {
+    return this.#member?.handed(start, block, length) ?? false;
   }
 
   written(position: number): void {
