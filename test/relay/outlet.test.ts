@@ -454,6 +454,27 @@ memory('who has taken nothing for long is cut when memory is short', async () =>
   assert.is(it.router.memory.used, 0);
 });
 
+memory('he is idle since he last took something, or since there is something to take', async () => {
+  const it = house();
+  const paper = it.join(KEY);
+  const idleAt = (time: number) => {
+    it.clock.time = time;
+    return paper.outlet.idle(time);
+  };
+  it.route(KEY, '1');
+  paper.flush();
+  it.route(KEY, '2'); // it waits for the write of the first to end
+  assert.is(idleAt(10_000), 10_000);
+  paper.wrote();
+  assert.is(idleAt(15_000), 5_000);
+  paper.wrote();
+  assert.is(idleAt(20_000), 0, 'nothing waits');
+  it.route(KEY, '3');
+  assert.is(idleAt(21_000), 1_000);
+  paper.cut();
+  await it.settle();
+});
+
 memory('what is handed on after the end is counted nowhere', async () => {
   const it = house();
   const older = it.join(KEY, { acks: true });
