@@ -77,6 +77,8 @@ const PUMP_BYTES = 256 * 1024; // rows are read ahead so far
 const HOLD_MS = 100; // for which a fast sender waits for a slower reader, before the queue takes over
 const PENALTY_MS = 10_000; // for which nobody waits again for a reader that did not catch up
 
+const now = Promise.resolve();
+
 const UNTOLD = { poster: null, to: '', n: 0, told: false } as const;
 
 export class Outlet implements Reader {
@@ -264,6 +266,7 @@ export class Outlet implements Reader {
   /** A piece of the output, block[0..length), was handed to the channel. */
   handed(start: number, block: Buffer, length: number): boolean {
     if (this.#isOver) return false;
+    if (this.#window.count === 0) this.#progress = this.#options.clock.now(); // an answer alone
     const isKept = this.#window.keep(start, block, length);
     this.#account();
     return isKept;
@@ -388,8 +391,13 @@ export class Outlet implements Reader {
     this.#patience = null;
     const senders = this.#senders;
     this.#senders = null;
-    if (senders) for (const sender of senders) sender.release();
+    // Behind what is under way: what they sent is cut at once, and this may be in the midst of another's frames.
+    if (senders) void now.then(() => releaseAll(senders));
   }
+}
+
+function releaseAll(senders: Iterable<Sender>): void {
+  for (const sender of senders) sender.release();
 }
 
 /** Queues an incoming Message in a mailbox. */

@@ -471,6 +471,11 @@ memory('he is idle since he last took something, or since there is something to 
   assert.is(idleAt(20_000), 0, 'nothing waits');
   it.route(KEY, '3');
   assert.is(idleAt(21_000), 1_000);
+  paper.takeAll();
+  it.clock.time = 30_000;
+  paper.deliver(Buffer.from('<an answer>'), 0, 11);
+  paper.flush();
+  assert.is(idleAt(32_000), 2_000);
   paper.cut();
   await it.settle();
 });
@@ -496,7 +501,7 @@ const patience = suite('outlet: fast senders');
 patience.before.each(() => mock.timers.enable({ apis: ['setTimeout'] }));
 patience.after.each(() => mock.timers.reset());
 
-patience('are held while much waits, and go on when little does', () => {
+patience('are held while much waits, and go on when little does', async () => {
   const it = house({ limits: { waitingBytes: 80 } });
   const paper = it.join();
   const other = new PaperSender('77'.repeat(32));
@@ -511,8 +516,11 @@ patience('are held while much waits, and go on when little does', () => {
   paper.flush();
   it.route(KEY, 'x'.repeat(10), other); // waits behind that write
   paper.wrote();
+  await turn();
   assert.is(it.sender.holds, 1, '12 bytes are more than an eighth');
   paper.wrote();
+  assert.equal([it.sender.holds, other.holds], [1, 1], 'not in the midst of what is under way');
+  await turn();
   assert.equal([it.sender.holds, other.holds], [0, 0]);
   paper.cut();
 });
@@ -538,6 +546,7 @@ patience('are let go after 100 ms, and nobody waits for that reader for 10 s', a
   it.route(KEY, 'x');
   assert.is(it.sender.holds, 1);
   paper.cut();
+  await turn();
   assert.is(it.sender.holds, 0, 'nor for one who is gone');
 });
 
@@ -552,15 +561,15 @@ patience(
     assert.is(it.sender.holds, 1, 'not by the timer');
     paper.flush();
     paper.wrote();
-    assert.is(it.sender.holds, 0);
     await turn();
+    assert.is(it.sender.holds, 0);
     it.route(KEY, 'x'.repeat(30));
     assert.is(it.sender.holds, 1, 'he was not too slow, and is waited for again');
     paper.cut();
   },
 );
 
-patience('are held while half of the window is not acknowledged', () => {
+patience('are held while half of the window is not acknowledged', async () => {
   const it = house({ limits: { windowMessages: 8 } });
   const paper = it.join(KEY, { acks: true });
   for (let n = 1; n <= 4; n++) it.route(KEY, 'x');
@@ -569,10 +578,13 @@ patience('are held while half of the window is not acknowledged', () => {
   assert.is(it.sender.holds, 1);
   paper.flush();
   paper.wrote();
+  await turn();
   assert.is(it.sender.holds, 1, 'written is not acknowledged');
   paper.outlet.acknowledge(2);
+  await turn();
   assert.is(it.sender.holds, 1, 'three are more than a quarter');
   paper.outlet.acknowledge(3);
+  await turn();
   assert.is(it.sender.holds, 0);
   paper.cut();
 });

@@ -36,7 +36,9 @@ interface Host {
   cut(reason: DropReason): void;
 }
 
-const run = new Run(); // the one at hand, of any member: it is passed on before anything else happens
+// The one at hand, of any member: it is passed on before anything else is cut, for who is let go on by one
+// member's acknowledgement is so behind his frames (relay/outlet.ts).
+const run = new Run();
 
 const NOBODY = 'nobody here has that name';
 
