@@ -94,3 +94,17 @@ export function leavable<T>(queue: AsyncQueue<T>): AsyncIterableIterator<T> {
     },
   };
 }
+
+/** Each of them once. When one throws, those behind it are for `later`. */
+export function eachOf<T>(
+  all: readonly T[],
+  work: (each: T) => void,
+  later: (each: T) => void,
+): void {
+  let done = 0;
+  try {
+    while (done < all.length) work(all[done++] as T);
+  } finally {
+    while (done < all.length) later(all[done++] as T);
+  }
+}

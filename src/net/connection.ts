@@ -2,6 +2,7 @@
 // loop, backpressure by not reading, and an account of every byte that waits to be written.
 
 import { fill, giveBlock, NO_BLOCK, takeBlock } from '../lib/blocks.ts';
+import { eachOf } from '../lib/queue.ts';
 import { type Delimiter, FrameReader } from '../wire/frames.ts';
 import type { Channel } from './channel.ts';
 
@@ -51,12 +52,14 @@ export function atTurnsEnd(gathering: Gathering): void {
   setImmediate(flushAll);
 }
 
+const endTurn = (each: Gathering) => each.turned();
+
 /** Writes what all connections have gathered; at the end of each turn it comes by itself. */
 export function flushAll(): void {
   // What goes over a trunk makes another one dirty.
   for (let turn = dirty; turn.length > 0; turn = dirty) {
     dirty = NONE;
-    for (const each of turn) each.turned();
+    eachOf(turn, endTurn, atTurnsEnd);
   }
 }
 

@@ -2,6 +2,7 @@
 
 import type { Socket } from 'node:net';
 import { reading } from '../lib/blocks.ts';
+import { eachOf } from '../lib/queue.ts';
 import type { Channel, ChannelHandler } from './channel.ts';
 
 const NO_BINDING = new Uint8Array(32);
@@ -76,8 +77,10 @@ function inAMoment(channel: SocketChannel): void {
 function tellAll(): void {
   const all = taken;
   taken = NONE;
-  for (const each of all) each.tell();
+  eachOf(all, tell, inAMoment);
 }
+
+const tell = (each: SocketChannel) => each.tell();
 
 let came = reading; // what was read last: often as much comes again
 

@@ -1,8 +1,8 @@
-// AsyncQueue: order, end, error, one consumer, and what `taken` hears.
+// AsyncQueue: order, end, error, one consumer, and what `taken` hears. And what goes through a list.
 
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { AsyncQueue, withResolvers } from '../../src/lib/queue.ts';
+import { AsyncQueue, eachOf, withResolvers } from '../../src/lib/queue.ts';
 
 const test = suite('queue');
 
@@ -123,6 +123,24 @@ test('a long queue is emptied without moving it for each item', async () => {
     Array.prototype.slice = slice;
   }
   assert.ok(moved < 2 * 20_000, `${moved} moves`);
+});
+
+test('each is dealt with once, and those behind one that throws later', () => {
+  const [done, later]: number[][] = [[], []];
+  const work = (n: number) => {
+    done?.push(n);
+    if (n === 2) throw new Error('two');
+  };
+  eachOf([1, 3], work, (n) => later?.push(n));
+  assert.equal([done, later], [[1, 3], []]);
+  assert.throws(() => eachOf([1, 2, 3, 4], work, (n) => later?.push(n)), /two/);
+  assert.equal(
+    [done, later],
+    [
+      [1, 3, 1, 2],
+      [3, 4],
+    ],
+  );
 });
 
 test('withResolvers', async () => {
