@@ -22,7 +22,8 @@ export interface Delay {
 
 const PATIENCE_MS = 20_000;
 const SAMPLE = 64;
-const RING = 2_048; // messages of one sender that may be under way
+const RING = 2_048; // messages that lie ready for a sender …
+const RING_BYTES = 4 * 1024 * 1024; // … or fewer
 
 export async function pace(
   users: Users,
@@ -47,14 +48,20 @@ export async function pace(
   globalThis.gc?.(); // now, and not in the middle
   const began = performance.now();
   const [server, own] = [cpuOf(pid), ownCpu()];
-  await new Promise<void>((resolve) => {
+  await new Promise<void>((resolve, reject) => {
     let sent = 0;
     const turn = () => {
-      const late = Math.floor(((performance.now() - began) * rate) / 1_000);
-      // What is not there yet must not be overwritten; a message that waits for that is late all the same.
-      const due = Math.min(total, late, came + RING * cell.pairs);
-      if (due > sent) write(sent, due, (n) => began + (n * 1_000) / rate);
-      sent = Math.max(sent, due);
+      try {
+        next();
+      } catch (error) {
+        reject(error);
+      }
+    };
+    const next = () => {
+      const passed = performance.now() - began;
+      if (passed > warmMs + ms + PATIENCE_MS) fail(`${rate} messages/s are too many`);
+      const due = Math.min(total, Math.floor((passed * rate) / 1_000));
+      if (due > sent) sent = write(sent, due, (n) => began + (n * 1_000) / rate);
       if (sent < total) setImmediate(turn);
       else resolve();
     };
@@ -92,7 +99,8 @@ function receive(line: Line, size: number, frame: (bytes: Buffer, at: number) =>
 
 /**
  * Writes the messages from..to; sender after sender has one. They lie ready, and only the time is put in: a load that
- * collects garbage would be what is measured.
+ * collects garbage would be what is measured. Up to where: what a sender wrote last is not overwritten before the
+ * system has it. A message that waits for that is late all the same.
  */
 function writer(users: Users, cell: Cell) {
   const { pairs } = cell;
@@ -101,7 +109,12 @@ function writer(users: Users, cell: Cell) {
   const payload = makePayload(cell.bytes, 0, 0);
   const frame = users.wire.sent(first.name, payload);
   const [size, payloadAt] = [frame.length, frame.indexOf(payload)];
-  return (from: number, to: number, timeOf: (n: number) => number) => {
+  const most = Math.floor((rings[0]?.count ?? 0) / 2) * pairs;
+  const isJammed = ({ memory }: { readonly memory: Buffer }, nth: number) =>
+    (users.senders[nth] as Line).socket.writableLength > memory.length / 2;
+  return (from: number, due: number, timeOf: (n: number) => number): number => {
+    if (rings.some(isJammed)) return from;
+    const to = Math.min(due, from + most);
     for (let next = from; next < Math.min(to, from + pairs); next++) {
       const sender = next % pairs;
       const { memory, count } = rings[sender] as (typeof rings)[number];
@@ -118,13 +131,15 @@ function writer(users: Users, cell: Cell) {
       }
       socket.write(memory.subarray(start, at));
     }
+    return to;
   };
 }
 
-/** A sender's block, as often as it takes to have RING messages. */
+/** A sender's block, as often as it takes to have so many messages. */
 function ring(users: Users, cell: Cell, sender: number) {
   const { bytes, count } = sentBlock(users, cell, sender);
-  const times = Math.ceil(RING / count);
+  const wanted = Math.min(RING, (RING_BYTES * 2 * count) / bytes.length);
+  const times = Math.ceil(wanted / count);
   const memory = Buffer.concat(Array<Buffer>(times).fill(bytes.subarray(0, bytes.length / 2)));
   return { memory, count: count * times };
 }
