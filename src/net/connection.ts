@@ -292,7 +292,10 @@ export class Connection {
     if (--this.#holds > 0 || this.#over) return;
     this.#ahead = 0;
     try {
+      const before = this.unread;
       this.#reader.resume();
+      const isCut = this.unread < before; // then it is to be paid for
+      if (isCut && !this.#ending && !this.#over) this.#handler.read?.(0);
     } catch (error) {
       this.#failed(error);
     }

@@ -192,6 +192,7 @@ export class Mailbox {
    */
   read(from: number): Segment | null {
     const wanted = Math.max(from, this.head);
+    if (wanted >= this.#pending) return null; // nothing from there on is to be read yet
     for (const [key, value] of this.#rows(this.#rowAt(wanted))) {
       const segment = new Segment(key, value);
       if (segment.last >= wanted) return segment.first > this.#pending ? null : segment;

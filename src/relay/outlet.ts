@@ -226,7 +226,7 @@ export class Outlet implements Reader {
   /** Sends what is on the disk, as far as there is room. */
   pump(): void {
     const { member, mailbox, queue, durable } = this.#options;
-    if (this.#isLeaving || queue.isBroken || (this.#isLive && !durable)) return;
+    if (this.#isLeaving || queue.isBroken || (this.#isLive && !durable) || this.#isCrowded) return;
     let isAll = false; // of what is on the disk
     while (!isAll && this.#hasRoom(0) && member.waiting < PUMP_BYTES) {
       const segment = queue.read(mailbox, this.#sentTo + 1);
@@ -238,6 +238,14 @@ export class Outlet implements Reader {
     if (this.#sentTo < this.#loginLast && !(isAll && mailbox.isKept)) return;
     this.#loginLast = null;
     member.caughtUp();
+  }
+
+  /**
+   * An eighth of the window is free before anything is read for it: else who acknowledges one by one would have a row
+   * read for each.
+   */
+  get #isCrowded(): boolean {
+    return this.#window.count > (this.#options.limits.windowMessages * 7) / 8;
   }
 
   #sendSegment(segment: Segment): void {

@@ -225,7 +225,10 @@ export class Queue {
     if (!this.#isFull)
       this.#options.log.error({ code: error.code }, `${error.message}; Messages are refused`);
     this.#isFull = true;
-    for (const mailbox of written) this.#uncommitted += mailbox.failed();
+    for (const mailbox of written) {
+      const again = mailbox.failed(); // who hears of it may send more at once
+      this.#uncommitted += again;
+    }
     if (this.#retry || !written.some(({ isDirty }) => isDirty)) return;
     this.#retry = setTimeout(() => {
       this.#retry = null;

@@ -86,6 +86,32 @@ bounds(
   },
 );
 
+bounds('what is on the disk is read for an eighth of the window, and not for each', async () => {
+  const it = house({ limits: { windowMessages: 16 } });
+  const paper = it.join(KEY, { acks: true });
+  for (let n = 1; n <= 40; n++) it.route(KEY, String(n), new PaperSender(String(n % 4).repeat(64)));
+  await it.settle();
+  paper.takeAll();
+  let reads = 0;
+  const { read } = it.queue;
+  it.queue.read = (...how) => {
+    reads++;
+    return read.apply(it.queue, how);
+  };
+  assert.is(paper.seen.length, 16);
+  paper.outlet.acknowledge(1);
+  assert.equal([paper.seen.length, reads], [16, 0]);
+  paper.outlet.acknowledge(2);
+  assert.is(paper.seen.length, 18);
+  for (let n = 3; n <= 40; n++) paper.outlet.acknowledge(Math.min(n, paper.seen.length));
+  assert.is(paper.seen.length, 40);
+  assert.ok(reads < 20, `${reads} reads for 24 Messages`);
+  await it.settle();
+  assert.is(it.route(KEY, 'live again'), 'delivered');
+  paper.cut();
+  await it.settle();
+});
+
 bounds('so many bytes, to the last one; one Message fits however large it is', async () => {
   const it = house({ limits: { windowBytes: 10 } });
   const paper = it.join(KEY, { acks: true });

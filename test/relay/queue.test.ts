@@ -43,6 +43,26 @@ commits('what arrives together is one batch, for all mailboxes and senders', asy
   recount(it);
 });
 
+commits('what is only on its way to the disk is not looked for there', async () => {
+  const it = house();
+  for (const text of ['1', '2']) it.route(KEY, text);
+  await it.settle();
+  it.route(KEY, '3');
+  const { rows } = tablesOf(it.store);
+  let looks = 0;
+  const { entries } = rows;
+  rows.entries = (...how) => {
+    looks++;
+    return entries.apply(rows, how);
+  };
+  const mailbox = it.queue.of(KEY);
+  assert.is(mailbox.read(3), null);
+  assert.is(looks, 0);
+  assert.is(mailbox.read(1)?.last, 2);
+  await it.settle();
+  assert.is(mailbox.read(3)?.last, 3);
+});
+
 commits('what arrives while one is written goes into the next, together', async () => {
   const it = house();
   const gate = withResolvers<void>();
@@ -318,6 +338,28 @@ disk('what nobody waits for is tried again every second, and kept in order', asy
   const again = it.join();
   assert.equal(again.seen, ['<1>', '<2>', '<3>']);
   assert.is(it.sender.told.length, 1);
+});
+
+disk('what a sender sends on hearing of a refusal is counted', async () => {
+  const it = house();
+  class Stubborn extends PaperSender {
+    override settled(...how: Parameters<PaperSender['settled']>): void {
+      super.settled(...how);
+      if (this.told.length === 1) it.route(OTHER, 'again', this);
+    }
+  }
+  it.store.fail = full();
+  it.route(KEY, '1', new Stubborn('99'.repeat(32)));
+  let most = 0;
+  const { batch } = it.store;
+  it.store.batch = (work, bytes) => {
+    most = Math.max(most, it.queue.uncommitted);
+    return batch.call(it.store, work, bytes);
+  };
+  await turns();
+  assert.is(most, '<again>'.length);
+  await it.settle();
+  assert.is(it.queue.uncommitted, 0);
 });
 
 disk('shares are right again after a refusal', async () => {

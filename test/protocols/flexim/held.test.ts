@@ -3,7 +3,7 @@
 
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { command, message } from '../../peer.ts';
+import { command, frame, message } from '../../peer.ts';
 import { paperHouse } from './paper-visitors.ts';
 
 const test = suite('flexim: who is held');
@@ -36,5 +36,27 @@ for (const tail of ['a whole Message', 'the begin of one'])
     assert.is((await bob.take()).length, 1, 'he is still there, and has his answer');
     assert.equal(house.broken, []);
   });
+
+test('what she sent while she was held is paid for when it is cut', async () => {
+  const house = paperHouse({ windowMessages: 8, messagesPerSecond: 1, messagesBurst: 20 });
+  const alice = await house.member();
+  const bob = await house.member(undefined, { acks: true });
+  await alice.say(
+    ...times(5, message(bob.hex, 'one of five')),
+    ...times(30, frame(3, new Uint8Array())),
+  );
+  assert.is(alice.channel.isPaused, true);
+  await bob.hear();
+  const { calls } = alice.channel;
+  const before = calls.length;
+  await bob.say(command('ACK', '5'));
+  assert.is(alice.channel.isPaused, true, 'she is in debt');
+  assert.is(house.relay.paces.pauses.size, 1);
+  assert.equal(
+    calls.slice(before).filter((each) => each === 'resume'),
+    [],
+  );
+  alice.channel.reset();
+});
 
 test.run();
