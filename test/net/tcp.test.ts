@@ -1,7 +1,7 @@
 // Dialling and listening on real sockets: every way to fail has its words.
 
 import { once } from 'node:events';
-import { type AddressInfo, createServer } from 'node:net';
+import { type AddressInfo, createServer, type ServerOpts, type Socket } from 'node:net';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { reading } from '../../src/lib/blocks.ts';
@@ -30,6 +30,17 @@ async function failsWith(work: Promise<unknown>, code: string, words: RegExp): P
     return;
   }
   assert.unreachable('it did not fail');
+}
+
+/** A channel of ours, and the socket at its other end. */
+async function plain(options: ServerOpts = {}) {
+  const server = createServer(options).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const accepted = once(server, 'connection');
+  const { port } = server.address() as AddressInfo;
+  const channel = await dialTcp({ host: '127.0.0.1', port }, patient);
+  const [socket] = (await accepted) as [Socket];
+  return { server, channel, socket };
 }
 
 test('nothing listens', async () => {
@@ -120,12 +131,7 @@ test('bytes go both ways, and a reset is a reset', async () => {
 test('a reset behind the end lets go of the socket, too', async () => {
   const sockets = () =>
     process.getActiveResourcesInfo().filter((name) => name === 'TCPSocketWrap').length;
-  const server = createServer({ allowHalfOpen: true }).listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const accepted = once(server, 'connection');
-  const { port } = server.address() as AddressInfo;
-  const channel = await dialTcp({ host: '127.0.0.1', port }, patient);
-  const [socket] = await accepted;
+  const { server, channel, socket } = await plain({ allowHalfOpen: true });
   const closed = new Promise((resolve) => channel.open({ data: () => {}, closed: resolve }));
   channel.end();
   channel.reset(); // while the end is under way
@@ -137,12 +143,7 @@ test('a reset behind the end lets go of the socket, too', async () => {
 
 for (const who of ['we', 'the other side'])
   test(`what the system never took is not written: ${who} cut a connection that takes nothing`, async () => {
-    const server = createServer().listen(0, '127.0.0.1');
-    await once(server, 'listening');
-    const accepted = once(server, 'connection');
-    const { port } = server.address() as AddressInfo;
-    const channel = await dialTcp({ host: '127.0.0.1', port }, patient);
-    const [socket] = await accepted;
+    const { server, channel, socket } = await plain();
     socket.pause();
     socket.on('error', () => {});
     const written: string[] = [];
@@ -160,12 +161,7 @@ for (const who of ['we', 'the other side'])
   });
 
 test('a write that fails ends a channel that is not read from', async () => {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const accepted = once(server, 'connection');
-  const { port } = server.address() as AddressInfo;
-  const channel = await dialTcp({ host: '127.0.0.1', port }, patient);
-  const [socket] = await accepted;
+  const { server, channel, socket } = await plain();
   const closed = new Promise<Error | null>((resolve) =>
     channel.open({ data: () => {}, closed: resolve }),
   );
@@ -180,12 +176,7 @@ test('a write that fails ends a channel that is not read from', async () => {
 });
 
 test('pieces of any size are told once, in order, behind the call that writes them, and all come before the end', async () => {
-  const server = createServer({ pauseOnConnect: true }).listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const accepted = once(server, 'connection');
-  const { port } = server.address() as AddressInfo;
-  const channel = await dialTcp({ host: '127.0.0.1', port }, patient);
-  const [socket] = await accepted;
+  const { server, channel, socket } = await plain({ pauseOnConnect: true });
   const closed = new Promise((resolve) => channel.open({ data: () => {}, closed: resolve }));
   const told: string[] = [];
   let isInside = false;
