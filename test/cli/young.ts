@@ -1,4 +1,4 @@
-// A process of young.test.ts: what stays for a while makes the young part of its heap grow. Says how large it was at most.
+// A process of young.long.test.ts: what stays for a while makes the young part of its heap grow. Says how large it was at most.
 
 import { bound, youngBytes } from '../../src/cli/young.ts';
 
