@@ -7,6 +7,7 @@ import type { Drops } from './drops.ts';
 import type { Limits } from './limits.ts';
 import type { Mailbox, Poster, Reader, Refusal } from './mailbox.ts';
 import type { Memory } from './memory.ts';
+import { Progress } from './progress.ts';
 import type { Queue } from './queue.ts';
 import type { Segment } from './segment.ts';
 import { type Lengths, type Recycler, Window } from './window.ts';
@@ -98,7 +99,8 @@ export class Outlet implements Reader {
   #senders: Set<Sender> | null = null; // those who wait for this reader
   #patience: NodeJS.Timeout | null = null;
   #noPatienceUntil = 0;
-  #progress = 0; // when something was last taken
+  readonly #progress: Progress;
+  #writtenTo = 0;
 
   constructor(options: OutletOptions) {
     this.#options = options;
@@ -107,7 +109,8 @@ export class Outlet implements Reader {
     this.#sentTo = mailbox.head - 1;
     this.#loginLast = mailbox.last;
     this.#acks = acks;
-    this.#progress = this.#options.clock.now();
+    this.#progress = new Progress(options.clock);
+    this.#writtenTo = member.position - member.waiting;
     mailbox.reader = this;
   }
 
@@ -120,14 +123,14 @@ export class Outlet implements Reader {
     return this.#window.held;
   }
 
-  /** How long ago something was last taken from it, in milliseconds; 0 when nothing waits. */
+  /** For how long too little was taken, in milliseconds; 0 when nothing waits. */
   idle(now: number): number {
-    return this.#waits ? now - this.#progress : 0;
+    return this.#waiting > 0 ? this.#progress.at(now) : 0;
   }
 
-  /** Something is to be taken. */
-  get #waits(): boolean {
-    return this.#window.count > 0 || this.member.waiting > 0;
+  /** Bytes that he has not taken. */
+  get #waiting(): number {
+    return Math.max(this.#window.bytes, this.member.waiting);
   }
 
   /** Everything that was acknowledged is off the disk, as far as the disk allows. */
@@ -196,7 +199,7 @@ export class Outlet implements Reader {
 
   /** Who had nothing to take begins to be slow only now. */
   #begin(): void {
-    if (this.#window.count === 0) this.#progress = this.#options.clock.now();
+    if (this.#window.count === 0) this.#progress.begins();
   }
 
   #hasRoom(length: number, messages = 1): boolean {
@@ -274,7 +277,7 @@ export class Outlet implements Reader {
   /** A piece of the output, block[0..length), was handed to the channel. */
   handed(start: number, block: Buffer, length: number): boolean {
     if (this.#isOver) return false;
-    if (this.#window.count === 0) this.#progress = this.#options.clock.now(); // an answer alone
+    this.#begin(); // an answer alone
     const isKept = this.#window.keep(start, block, length);
     this.#account();
     return isKept;
@@ -286,8 +289,8 @@ export class Outlet implements Reader {
     const before = this.#window.count;
     const last = this.#window.forgetTo(position, this.#acks ? this.#before : before);
     if (this.#acks) this.#before -= before - this.#window.count;
-    // Who has nothing more to take is not slow; #begin is the next to ask for the time.
-    if (this.#waits) this.#progress = this.#options.clock.now();
+    this.#progress.took(position - this.#writtenTo, this.#waiting);
+    this.#writtenTo = position;
     this.#delivered(last);
     if (this.#senders && !this.#lags(1 / 8)) this.#letGo();
   }
@@ -309,10 +312,11 @@ export class Outlet implements Reader {
   acknowledge(n: number): boolean {
     if (this.#isOver || !this.#acks || n > this.#sent || n < this.#acked) return false;
     if (n === this.#acked) return true;
+    const before = this.#window.bytes;
     const last = this.#window.forget(this.#before + n - this.#acked);
     this.#before = 0;
     this.#acked = n;
-    this.#progress = this.#options.clock.now();
+    this.#progress.took(before - this.#window.bytes, this.#waiting);
     this.#delivered(last);
     if (this.#senders && !this.#lags(1 / 8)) this.#letGo();
     return true;

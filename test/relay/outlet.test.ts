@@ -506,6 +506,30 @@ memory('he is idle since he last took something, or since there is something to 
   await it.settle();
 });
 
+memory('a Message now and then is no sign of life from who holds much', async () => {
+  const it = house();
+  const paper = it.join(KEY, { acks: true });
+  for (let n = 1; n <= 400; n++) it.route(KEY, 'x'.repeat(998)); // 400 KB
+  const acknowledgedAt = (time: number, n: number) => {
+    it.clock.time = time;
+    paper.outlet.acknowledge(n);
+    return paper.outlet.idle(time);
+  };
+  paper.takeAll();
+  for (let n = 1; n <= 65; n++) assert.is(acknowledgedAt(n * 1_000, n), n * 1_000);
+  assert.is(acknowledgedAt(70_000, 66), 0, '64 KiB are');
+  it.clock.time = 75_000;
+  paper.deliver(Buffer.from('<an answer>'), 0, 11);
+  paper.takeAll();
+  assert.is(paper.outlet.idle(75_000), 5_000, 'nor is an answer that he reads');
+  assert.is(acknowledgedAt(80_000, 399), 0, 'and more');
+  assert.is(acknowledgedAt(85_000, 399), 5_000);
+  it.route(KEY, 'y');
+  assert.is(acknowledgedAt(86_000, 400), 0, 'and all that waited');
+  paper.cut();
+  await it.settle();
+});
+
 memory('what is handed on after the end is counted nowhere', async () => {
   const it = house();
   const older = it.join(KEY, { acks: true });
