@@ -192,12 +192,17 @@ export class Mailbox {
    */
   read(from: number): Segment | null {
     const wanted = Math.max(from, this.head);
-    if (wanted >= this.#pending) return null; // nothing from there on is to be read yet
+    if (this.awaits(wanted)) return null;
     for (const [key, value] of this.#rows(this.#rowAt(wanted))) {
       const segment = new Segment(key, value);
       if (segment.last >= wanted) return segment.first > this.#pending ? null : segment;
     }
     return null;
+  }
+
+  /** This number, or a lower one, is still on its way to the disk: nothing from there on is to be read yet. */
+  awaits(number: number): boolean {
+    return number >= this.#pending;
   }
 
   /** Rows from before a time: the last number in them, and how many Messages were not delivered. */

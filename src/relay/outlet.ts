@@ -229,7 +229,7 @@ export class Outlet implements Reader {
   /** Sends what is on the disk, as far as there is room. */
   pump(): void {
     const { member, mailbox, queue, durable } = this.#options;
-    if (this.#isLeaving || queue.isBroken || (this.#isLive && !durable) || this.#isCrowded) return;
+    if (this.#isLeaving || queue.isBroken || (this.#isLive && !durable)) return;
     let isAll = false; // of what is on the disk
     while (!isAll && this.#hasRoom(0) && member.waiting < PUMP_BYTES) {
       const segment = queue.read(mailbox, this.#sentTo + 1);
@@ -243,16 +243,8 @@ export class Outlet implements Reader {
     member.caughtUp();
   }
 
-  /**
-   * An eighth of the window is free before anything is read for it: else who acknowledges one by one would have a row
-   * read for each.
-   */
-  get #isCrowded(): boolean {
-    return this.#window.count > (this.#options.limits.windowMessages * 7) / 8;
-  }
-
   #sendSegment(segment: Segment): void {
-    const { member, mailbox, limits } = this.#options;
+    const { member, mailbox, queue, limits } = this.#options;
     const wanted = Math.max(this.#sentTo + 1, mailbox.head);
     const first = Math.max(0, wanted - segment.first);
     const room = limits.windowMessages - this.#window.count;
@@ -270,6 +262,7 @@ export class Outlet implements Reader {
     this.#sent += last - first;
     this.#sentTo = segment.first + last - 1;
     member.deliver(segment.frames, start, end);
+    if (last < segment.count) queue.keep(mailbox, segment);
   }
 
   // ---- what becomes of it ----

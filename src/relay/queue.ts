@@ -43,6 +43,7 @@ export class Queue {
   #waiting: (() => void)[] = []; // for the one after it
   #uncommitted = 0;
   #isFull = false;
+  #kept: { readonly mailbox: Mailbox; readonly segment: Segment } | null = null; // read, and not used up
   #isBroken = false;
   #removedAlone = false; // by the last batch
   #retry: NodeJS.Timeout | null = null;
@@ -95,12 +96,26 @@ export class Queue {
   /** As `mailbox.read`; null also when the store gave an error, which is the end of the relay. */
   read(mailbox: Mailbox, from: number): Segment | null {
     if (this.#isBroken) return null;
+    const kept = this.#kept;
+    if (kept?.mailbox === mailbox) {
+      const wanted = Math.max(from, mailbox.head);
+      const isIn = wanted >= kept.segment.first && wanted <= kept.segment.last;
+      if (isIn) return mailbox.awaits(wanted) ? null : kept.segment;
+    }
     try {
       return mailbox.read(from);
     } catch (error) {
       this.#break(error as Error);
       return null;
     }
+  }
+
+  /**
+   * A row was read, and not all of it could be used: the rest of it will be asked for next. One is kept, of all mailboxes:
+   * who acknowledges one by one would have it read for each.
+   */
+  keep(mailbox: Mailbox, segment: Segment): void {
+    if (this.#kept?.segment !== segment) this.#kept = { mailbox, segment: segment.copy() };
   }
 
   append(mailbox: Mailbox, post: Post): void {
