@@ -23,6 +23,18 @@ export function tablesOf(store: QueueStore): Tables {
   };
 }
 
+/** How often rows are looked for on the disk, from now on. */
+export function countLooks(store: MapStore): () => number {
+  const { rows } = tablesOf(store);
+  const { entries } = rows;
+  let looks = 0;
+  rows.entries = (...how) => {
+    looks++;
+    return entries.apply(rows, how);
+  };
+  return () => looks;
+}
+
 /** What a Message was made of. */
 interface Item {
   readonly number: number;
