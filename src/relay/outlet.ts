@@ -7,6 +7,7 @@ import type { Drops } from './drops.ts';
 import type { Limits } from './limits.ts';
 import type { Mailbox, Poster, Reader, Refusal } from './mailbox.ts';
 import type { Memory } from './memory.ts';
+import { Patience } from './patience.ts';
 import { Progress } from './progress.ts';
 import type { Queue } from './queue.ts';
 import type { Segment } from './segment.ts';
@@ -75,10 +76,6 @@ export interface OutletOptions {
 }
 
 const PUMP_BYTES = 256 * 1024; // rows are read ahead so far
-const HOLD_MS = 100; // for which a fast sender waits for a slower reader, before the queue takes over
-const PENALTY_MS = 10_000; // for which nobody waits again for a reader that did not catch up
-
-const now = Promise.resolve();
 
 const UNTOLD = { poster: null, to: '', n: 0, told: false } as const;
 
@@ -96,9 +93,7 @@ export class Outlet implements Reader {
   #held = 0; // what was last accounted for
   #isLeaving = false;
   #isOver = false;
-  #senders: Set<Sender> | null = null; // those who wait for this reader
-  #patience: NodeJS.Timeout | null = null;
-  #noPatienceUntil = 0;
+  readonly #patience: Patience; // of senders
   readonly #progress: Progress;
   #writtenTo = 0;
 
@@ -110,6 +105,7 @@ export class Outlet implements Reader {
     this.#loginLast = mailbox.last;
     this.#acks = acks;
     this.#progress = new Progress(options.clock);
+    this.#patience = new Patience(options.clock);
     this.#writtenTo = member.position - member.waiting;
     mailbox.reader = this;
   }
@@ -152,7 +148,7 @@ export class Outlet implements Reader {
     this.#window.pushRun(number, sender.key, this.member.position, run);
     this.#sent += count;
     this.member.deliver(bytes, start, end);
-    if (this.#lags(1 / 4)) this.#wait(sender);
+    if (this.#lags(1 / 4)) this.#patience.ask(sender);
     return true;
   }
 
@@ -165,7 +161,7 @@ export class Outlet implements Reader {
     const number = mailbox.nextNumber();
     this.#sentTo = number;
     this.#send(number, sender.key, bytes, start, end);
-    if (this.#lags(1 / 4)) this.#wait(sender);
+    if (this.#lags(1 / 4)) this.#patience.ask(sender);
     return 'delivered';
   }
 
@@ -285,7 +281,7 @@ export class Outlet implements Reader {
     this.#progress.took(position - this.#writtenTo, this.#waiting);
     this.#writtenTo = position;
     this.#delivered(last);
-    if (this.#senders && !this.#lags(1 / 8)) this.#letGo();
+    if (this.#patience.isAsked && !this.#lags(1 / 8)) this.#patience.letGo();
   }
 
   /** Acknowledgements are on from the next Message on. */
@@ -311,7 +307,7 @@ export class Outlet implements Reader {
     this.#acked = n;
     this.#progress.took(before - this.#window.bytes, this.#waiting);
     this.#delivered(last);
-    if (this.#senders && !this.#lags(1 / 8)) this.#letGo();
+    if (this.#patience.isAsked && !this.#lags(1 / 8)) this.#patience.letGo();
     return true;
   }
 
@@ -348,7 +344,7 @@ export class Outlet implements Reader {
   /** Nothing more goes out; what was sent may still arrive or be acknowledged. */
   leave(): void {
     this.#isLeaving = true;
-    this.#letGo();
+    this.#patience.letGo();
   }
 
   /** The connection is over, or another took its place: nothing goes out here any more. */
@@ -372,37 +368,6 @@ export class Outlet implements Reader {
     if (this.member.waiting > waitingBytes * part) return true;
     return count > windowMessages * 2 * part || bytes > windowBytes * 2 * part;
   }
-
-  /** A sender who outruns this reader is not read from for a moment; then the queue takes over. */
-  #wait(sender: Sender): void {
-    if (this.#options.clock.now() < this.#noPatienceUntil || this.#senders?.has(sender)) return;
-    this.#senders ??= new Set();
-    this.#senders.add(sender);
-    sender.hold();
-    if (this.#patience) return;
-    // What the relay itself was too late to read is looked at first: then he may have caught up.
-    const patience = setTimeout(() => setImmediate(() => this.#lose(patience)), HOLD_MS);
-    this.#patience = patience;
-  }
-
-  #lose(patience: NodeJS.Timeout): void {
-    if (this.#patience !== patience) return;
-    this.#noPatienceUntil = this.#options.clock.now() + PENALTY_MS;
-    this.#letGo();
-  }
-
-  #letGo(): void {
-    if (this.#patience) clearTimeout(this.#patience);
-    this.#patience = null;
-    const senders = this.#senders;
-    this.#senders = null;
-    // Behind what is under way: what they sent is cut at once, and this may be in the midst of another's frames.
-    if (senders) void now.then(() => releaseAll(senders));
-  }
-}
-
-function releaseAll(senders: Iterable<Sender>): void {
-  for (const sender of senders) sender.release();
 }
 
 /** Queues an incoming Message in a mailbox. */

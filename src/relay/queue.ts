@@ -112,10 +112,10 @@ export class Queue {
 
   /**
    * A row was read, and not all of it could be used: the rest of it will be asked for next. One is kept, of all mailboxes:
-   * who acknowledges one by one would have it read for each.
+   * who acknowledges one by one would have it read for each. Its memory is its own, as a store gives it.
    */
   keep(mailbox: Mailbox, segment: Segment): void {
-    if (this.#kept?.segment !== segment) this.#kept = { mailbox, segment: segment.copy() };
+    this.#kept = { mailbox, segment };
   }
 
   append(mailbox: Mailbox, post: Post): void {

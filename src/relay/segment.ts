@@ -78,22 +78,15 @@ export function encodeSegment(time: number, entries: readonly Entry[]): Buffer {
 export class Segment {
   readonly first: number;
   readonly count: number;
-  readonly #key: Buffer;
   readonly #bytes: Buffer;
 
   constructor(key: Buffer, bytes: Buffer) {
     const { first, count } = parseRowKey(key);
     this.first = first;
     this.count = count;
-    this.#key = key;
     this.#bytes = bytes;
     if (bytes[0] !== VERSION)
       throw new FleximError('store-version', 'a row of the queue is of another version of flexim');
-  }
-
-  /** In memory of its own: what a store gives may be its again. */
-  copy(): Segment {
-    return new Segment(Buffer.from(this.#key), Buffer.from(this.#bytes));
   }
 
   get last(): number {

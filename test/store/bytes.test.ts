@@ -39,6 +39,23 @@ const bytesOf = (...values: number[]) => Buffer.from(values);
 const keysOf = (table: ByteTable, range?: ByteRange) =>
   [...table.entries(range)].map(([key]) => key.toString('hex'));
 
+test('what entries gives is the caller’s: nothing that is read or written later changes it', () =>
+  withStore(async (store) => {
+    const rows = store.bytes('rows');
+    const fill = (first: number) =>
+      store.batch(() => {
+        for (let i = 0; i < 20; i++) rows.put(bytesOf(i), Buffer.alloc(3_000, first + i));
+      });
+    await fill(1);
+    const all = [...rows.entries()];
+    await fill(101);
+    for (const _ of rows.entries({ backwards: true }));
+    for (const [i, [key, value]] of all.entries()) {
+      assert.equal(key, bytesOf(i));
+      assert.equal(value, Buffer.alloc(3_000, 1 + i));
+    }
+  }));
+
 test('bytes of every kind come back; nothing changes outside a batch', () =>
   withStore(async (store) => {
     const rows = store.bytes('rows');
