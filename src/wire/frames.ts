@@ -68,10 +68,7 @@ export type RunHandler = (bytes: Buffer, start: number, end: number) => number;
 
 const EMPTY = Buffer.alloc(0);
 const FIRST_TAIL = 256;
-const MAX_SPARES = 64;
 const SHORT = 64; // bytes that a loop copies faster than Buffer.copy
-// Short tails go from reader to reader: to allocate one for each chunk halves the speed.
-const spares: Buffer[] = [];
 
 export class FrameReader {
   #delimiter: Delimiter;
@@ -225,7 +222,7 @@ export class FrameReader {
     let size = FIRST_TAIL;
     while (size < kept + Math.max(kept, more)) size *= 2;
     // Not from Node's pool, 8 KiB of which a few bytes would hold on to.
-    const grown = (size === FIRST_TAIL && spares.pop()) || takeBlock(size);
+    const grown = takeBlock(size);
     if (kept > 0) old.copy(grown, 0, this.#from, this.#to);
     release(old);
     this.#tail = grown;
@@ -242,8 +239,7 @@ export class FrameReader {
 
 /** Takes back a tail that nobody reads any more. */
 function release(tail: Buffer): void {
-  if (tail.length > FIRST_TAIL) giveBlock(tail);
-  else if (tail.length === FIRST_TAIL && spares.length < MAX_SPARES) spares.push(tail);
+  if (tail !== EMPTY) giveBlock(tail);
 }
 
 function tooLarge(length: number, max: number): FleximError {

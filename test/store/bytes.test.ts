@@ -49,7 +49,7 @@ test('what entries gives is the caller’s: nothing that is read or written late
     await fill(1);
     const all = [...rows.entries()];
     await fill(101);
-    for (const _ of rows.entries({ backwards: true }));
+    for (const _ of rows.entries({ from: bytesOf(0), to: bytesOf(255), backwards: true }));
     for (const [i, [key, value]] of all.entries()) {
       assert.equal(key, bytesOf(i));
       assert.equal(value, Buffer.alloc(3_000, 1 + i));
